@@ -1,0 +1,59 @@
+"""Runs one experiment, or continues it where it was stopped.
+
+  python launch/run.py --config=configs/digits.py:hydra --workdir=runs/hydra
+  python launch/run.py --config=configs/digits.py:hydra --workdir=runs/hydra5 \\
+    --config.density=0.05
+
+Every field of the config is a flag. The run directory gets config.json,
+metrics.jsonl, checkpoints/, results.csv and predictions.npz; the same command
+continues a run, another config in the same directory is refused.
+"""
+
+import dataclasses
+import pathlib
+import sys
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from rcj import experiment
+
+_CONFIG = config_flags.DEFINE_config_file(
+  'config', None, 'Experiment file, and after a colon its variant.'
+)
+_WORKDIR = flags.DEFINE_string('workdir', None, 'Run directory.')
+_SHARED = flags.DEFINE_string(
+  'shared', None, 'Folder in which runs share the networks they begin with.'
+)
+flags.mark_flags_as_required(['config', 'workdir'])
+
+
+def main(argv: list[str]) -> None:
+  logging.set_verbosity(logging.WARNING)  # orbax reports every file it writes
+  if len(argv) > 1:
+    raise app.UsageError(f'unknown arguments: {argv[1:]}')
+  config = _CONFIG.value
+  try:
+    experiment.execute(
+      config,
+      _WORKDIR.value,
+      prefixes=_SHARED.value,
+      checkpoint_every=config.checkpoint_every,
+    )
+  except (ValueError, FileNotFoundError, FloatingPointError) as e:
+    sys.exit(f'{type(e).__name__}: {e}')
+  print(f'results: {pathlib.Path(_WORKDIR.value) / "results.csv"}')
+
+
+def parse(argv: list[str]) -> list[str]:
+  """Parses flags; a mistyped field is answered with the fields that exist."""
+  try:
+    return app.parse_flags_with_usage(argv)
+  except (KeyError, AttributeError) as e:
+    fields = dataclasses.fields(_CONFIG.value)
+    shown = '\n'.join(f'  --config.{f.name}={f.default}' for f in fields)
+    sys.exit(f'{e.args[0]}; its fields and their defaults:\n{shown}')
+
+
+if __name__ == '__main__':
+  app.run(main, flags_parser=parse)

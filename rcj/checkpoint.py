@@ -1,0 +1,103 @@
+"""Checkpoints of named arrays and a JSON record; the only user of orbax.
+
+A checkpoint is a set of items, each a flat {name: array}, and a record that
+describes them, so that it can be read back on any number of devices without
+the program that wrote it. Writing is asynchronous and atomic: a killed process
+leaves the last finished checkpoint intact.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import orbax.checkpoint as ocp
+from etils import epath
+from jaxtyping import Array
+
+Items = Mapping[str, Mapping[str, Array]]
+
+_RECORD = 'record'
+
+
+class Checkpoints:
+  """The numbered checkpoints of one directory, of which the last are kept."""
+
+  def __init__(self, directory: str | epath.Path, *, keep: int = 2):
+    """Opens, or makes, the directory (local or any path that etils knows)."""
+    self._manager = ocp.CheckpointManager(
+      epath.Path(directory).resolve(),
+      options=ocp.CheckpointManagerOptions(max_to_keep=keep),
+    )
+
+  def latest(self) -> int | None:
+    """Number of the newest finished checkpoint, None if there is none."""
+    return self._manager.latest_step()
+
+  def save(self, number: int, items: Items, record: Mapping[str, Any]) -> None:
+    """Starts writing; arrays may be donated or changed once it returns."""
+    if number == self.latest():
+      return
+    shapes = {
+      item: {n: [list(x.shape), str(x.dtype)] for n, x in arrays.items()}
+      for item, arrays in items.items()
+    }
+    args = {
+      item: ocp.args.StandardSave(dict(arrays))
+      for item, arrays in items.items()
+      if arrays
+    }
+    args[_RECORD] = ocp.args.JsonSave({'items': shapes, **record})
+    self._manager.save(number, args=ocp.args.Composite(**args))
+
+  def record(self, number: int) -> dict[str, Any]:
+    """The JSON record of a checkpoint."""
+    args = {_RECORD: ocp.args.JsonRestore()}
+    read = self._manager.restore(number, args=ocp.args.Composite(**args))
+    return read[_RECORD]
+
+  def restore(
+    self, number: int, sharding: jax.sharding.Sharding
+  ) -> tuple[dict[str, dict[str, Array]], dict[str, Any]]:
+    """Reads every item, each array placed by `sharding`, and the record."""
+    record = self.record(number)
+    abstract = {
+      item: {
+        n: jax.ShapeDtypeStruct(shape, jnp.dtype(dtype), sharding=sharding)
+        for n, (shape, dtype) in arrays.items()
+      }
+      for item, arrays in record['items'].items()
+    }
+    args = {
+      item: ocp.args.StandardRestore(arrays)
+      for item, arrays in abstract.items()
+      if arrays
+    }
+    read = self._manager.restore(number, args=ocp.args.Composite(**args))
+    items = {
+      item: dict(read[item]) if item in args else {} for item in abstract
+    }
+    return items, record
+
+  def wait(self) -> None:
+    """Returns when everything that was saved is on disk."""
+    self._manager.wait_until_finished()
+
+  def close(self) -> None:
+    """Finishes writing and frees the background threads."""
+    self._manager.close()
+
+
+@contextlib.contextmanager
+def opened(
+  directory: str | epath.Path, **options: Any
+) -> Iterator[Checkpoints]:
+  """`Checkpoints` that are closed at the end, also after an error."""
+  checkpoints = Checkpoints(directory, **options)
+  try:
+    yield checkpoints
+  finally:
+    checkpoints.close()

@@ -1,0 +1,80 @@
+"""Whole corrupted test sets, for evaluation."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+
+import jax
+import numpy as np
+from jaxtyping import UInt8
+
+from rcj.corruptions import dispatch, tables
+
+Cell = tuple[str, int, UInt8[np.ndarray, 'N H W 3']]
+
+
+def corrupted_set(
+  images: UInt8[np.ndarray, 'N H W 3'],
+  *,
+  names: Sequence[str] = tables.NAMES,
+  severities: Sequence[int] = tables.SEVERITIES,
+  table: int | None = None,
+  seed: int = 0,
+  batch: int = 128,
+) -> Iterator[Cell]:
+  """Every image under every corruption at every severity.
+
+  The result depends on the seed, the name, the severity and an image's index,
+  not on `batch`, nor on which other names and severities are asked for.
+
+  Args:
+    images: uint8 RGB.
+    names: some of `NAMES`.
+    severities: some of 1 to 5.
+    table: 32, 64 or 224, the severity table; None takes the smallest that is
+      not smaller than the longer side, and 224 for larger images.
+    seed: of all randomness.
+    batch: images on the device at a time.
+
+  Returns:
+    An iterator of (name, severity, uint8[N,H,W,3]), severities within names.
+
+  Raises:
+    ValueError: at the call, for an unknown name, severity or table, images
+      that are not uint8[N,H,W,3], or a batch below 1.
+  """
+  dispatch.check_images(images)
+  cells = [(name, severity) for name in names for severity in severities]
+  for name, severity in cells:
+    tables.parameters(name, severity, table, images.shape)
+  if batch < 1:
+    raise ValueError(f'batch must be at least 1, not {batch}')
+  return (
+    (name, severity, _cell(images, name, severity, table, seed, batch))
+    for name, severity in cells
+  )
+
+
+def _cell(
+  images: UInt8[np.ndarray, 'N H W 3'],
+  name: str,
+  severity: int,
+  table: int | None,
+  seed: int,
+  batch: int,
+) -> UInt8[np.ndarray, 'N H W 3']:
+  # A checksum of the name, so that a cell stays as it is when names are added.
+  key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
+  key = jax.random.fold_in(key, severity)
+  images = np.asarray(images)
+  n = len(images)
+  result = np.empty_like(images)
+  for start in range(0, n, batch):
+    # The last batch repeats the last image: one shape, one compile.
+    indices = np.minimum(np.arange(start, start + min(batch, n)), n - 1)
+    corrupted = dispatch.corrupt(
+      key, images[indices], name, severity, table=table, start=start
+    )
+    result[start : start + batch] = corrupted[: n - start]
+  return result

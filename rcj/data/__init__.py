@@ -1,0 +1,31 @@
+"""Data: from files to labelled images, and from those to device batches.
+
+`load(name)` gives the sets of a benchmark, `TrainStream` the training batches,
+`eval_batches` the evaluation batches. A new data set is a `types.Source`.
+"""
+
+from rcj.data.crops import (
+  crop_and_flip,
+  random_flip,
+  random_resized_crop,
+  resize_center_crop,
+)
+from rcj.data.evaluation import eval_batches
+from rcj.data.folder import FolderSource
+from rcj.data.pipeline import TrainStream
+from rcj.data.registry import load
+from rcj.data.sources import ArraySource, DataSets, subset
+
+__all__ = [
+  'ArraySource',
+  'DataSets',
+  'FolderSource',
+  'TrainStream',
+  'crop_and_flip',
+  'eval_batches',
+  'load',
+  'random_flip',
+  'random_resized_crop',
+  'resize_center_crop',
+  'subset',
+]

@@ -1,0 +1,130 @@
+"""From a config to a finished run directory.
+
+A config is a plain dataclass of scalars with three methods: `recipe()` gives
+the phases, `load_data()` the data sets, `suites(data)` what is measured. The
+same config in the same directory continues; another config is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import jax
+import rich.console
+
+from rcj.carry import Carry, Env
+from rcj.checkpoint import opened
+from rcj.data import DataSets
+from rcj.evaluate import Suite
+from rcj.journal import Journal
+from rcj.recipe import Phase, run
+
+
+class Config(Protocol):
+  """What a file under configs/ returns; any scalar field is a flag."""
+
+  variant: str
+  seed: int
+
+  def recipe(self) -> tuple[Phase, ...]:
+    """The phases, from the fields as they are after all overrides."""
+
+  def load_data(self) -> DataSets:
+    """The data sets; raises named errors for missing or broken files."""
+
+  def suites(self, data: DataSets) -> tuple[Suite, ...]:
+    """What `Evaluate` measures."""
+
+  def identity(self) -> Mapping[str, Any]:
+    """The fields that, beside the phases, decide the result."""
+
+
+def data_mesh() -> jax.sharding.Mesh:
+  """All devices along one axis, 'data'."""
+  return jax.make_mesh(
+    (jax.device_count(),), ('data',), (jax.sharding.AxisType.Auto,)
+  )
+
+
+def execute(
+  config: Config,
+  workdir: str | Path,
+  *,
+  load_data: Callable[[], DataSets] | None = None,
+  make_suites: Callable[[DataSets], tuple[Suite, ...]] | None = None,
+  prefixes: str | Path | None = None,
+  checkpoint_every: int = 1000,
+  console: rich.console.Console | None = None,
+) -> Carry:
+  """Runs, or continues, an experiment in its run directory.
+
+  Args:
+    config: the experiment.
+    workdir: run directory; made if absent.
+    load_data: instead of the config's, when several runs share the data.
+    make_suites: likewise.
+    prefixes: folder in which runs share the networks they begin with.
+    checkpoint_every: steps between checkpoints within a phase.
+    console: where people read.
+
+  Raises:
+    ValueError: if the directory belongs to another config; shows the
+      difference.
+  """
+  recipe, workdir = config.recipe(), Path(workdir)
+  data = (load_data or config.load_data)()
+  claim(workdir, dataclasses.asdict(config))
+  journal = Journal(workdir, console=console, enabled=jax.process_index() == 0)
+  with opened(workdir / 'checkpoints') as checkpoints:
+    env = Env(
+      data=data,
+      suites=(make_suites or config.suites)(data),
+      mesh=data_mesh(),
+      journal=journal,
+      key=jax.random.key(config.seed),
+      workdir=workdir,
+      checkpoints=checkpoints,
+      checkpoint_every=checkpoint_every,
+      identity=config.identity(),
+      labels={'variant': config.variant, 'seed': config.seed},
+    )
+    return run(recipe, env, prefixes=prefixes and Path(prefixes))
+
+
+def claim(workdir: Path, fields: Mapping[str, Any]) -> None:
+  """Writes config.json, or checks that it says the same.
+
+  Raises:
+    ValueError: if the directory was made by another config, naming each
+      field that differs, or holds something that is no run.
+  """
+  path = workdir / 'config.json'
+  fields = json.loads(json.dumps(fields))
+  if not path.exists():
+    if workdir.is_dir() and any(workdir.iterdir()):
+      raise ValueError(
+        f'{workdir} is not empty and holds no config.json: it is no run '
+        'directory; choose another --workdir'
+      )
+    workdir.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix('.partial')
+    partial.write_text(json.dumps(fields, indent=2) + '\n')
+    partial.rename(path)
+    return
+  theirs = json.loads(path.read_text())
+  lines = [
+    f'  {name}: {theirs.get(name, "absent")!r} there, '
+    f'{fields.get(name, "absent")!r} now'
+    for name in sorted(theirs.keys() | fields.keys())
+    if theirs.get(name) != fields.get(name)
+  ]
+  if lines:
+    raise ValueError(
+      f'{workdir} belongs to a run with another config:\n'
+      + '\n'.join(lines)
+      + '\nContinue it with its own config, or choose another --workdir'
+    )

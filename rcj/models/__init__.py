@@ -1,0 +1,12 @@
+"""Networks as linen modules: create, initialise, run, import from PyTorch."""
+
+from rcj.models.apply import init as init
+from rcj.models.apply import logits as logits
+from rcj.models.apply import outputs as outputs
+from rcj.models.apply import predict as predict
+from rcj.models.registry import NAMES as NAMES
+from rcj.models.registry import create as create
+from rcj.models.registry import from_spec as from_spec
+from rcj.models.registry import preprocessing as preprocessing
+from rcj.models.registry import spec as spec
+from rcj.models.torch_import import load_torch as load_torch

@@ -1,0 +1,92 @@
+"""Convolution, dense layer and BatchNorm with the conventions of torchvision.
+
+Our own, because flax's layers insist that a parameter is a plain array of the
+shape that they initialise, and have no place to choose a faster kernel.
+Parameters are float32; `dtype` is the type that is computed in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float, Key
+
+# He et al., https://arxiv.org/abs/1502.01852, fan-out as torchvision.
+_kaiming_normal = nn.initializers.variance_scaling(2.0, 'fan_out', 'normal')
+# U(-1/sqrt(in), 1/sqrt(in)), the default of torch.nn.Linear.
+_torch_linear = nn.initializers.variance_scaling(1 / 3, 'fan_in', 'uniform')
+
+
+class Conv(nn.Module):
+  """2-D convolution without bias, padded by `size // 2` on every side.
+
+  That is torch's padding; 'SAME' differs from it at stride 2. The parameter is
+  'kernel', float32 `[size, size, in, features]`, initialised as torchvision.
+
+  Attributes:
+    features: output channels.
+    size: side of the kernel, odd.
+    stride: of both axes.
+    dtype: type of the computation and the result.
+  """
+
+  features: int
+  size: int
+  stride: int = 1
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Float[Array, 'N H W C']) -> Float[Array, 'N h w D']:
+    shape = (self.size, self.size, x.shape[-1], self.features)
+    kernel = self.param('kernel', _kaiming_normal, shape).astype(self.dtype)
+    x = x.astype(self.dtype)
+    if self.size == 1 and self.stride == 1:
+      return jnp.dot(x, kernel[0, 0])  # 1.05-1.3x faster on XLA:CPU
+    return jax.lax.conv_general_dilated(
+      x,
+      kernel,
+      window_strides=(self.stride, self.stride),
+      padding=[(self.size // 2, self.size // 2)] * 2,
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    )
+
+
+class Dense(nn.Module):
+  """x @ kernel + bias, initialised as torch.nn.Linear.
+
+  Parameters: 'kernel' float32 `[in, features]`, 'bias' float32 `[features]`.
+
+  Attributes:
+    features: outputs.
+    dtype: type of the computation and the result.
+  """
+
+  features: int
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Float[Array, 'N C']) -> Float[Array, 'N D']:
+    fan_in = x.shape[-1]
+
+    def uniform(key: Key[Array, ''], shape: tuple[int]) -> Float[Array, ' D']:
+      limit = fan_in**-0.5
+      return jax.random.uniform(key, shape, minval=-limit, maxval=limit)
+
+    kernel = self.param('kernel', _torch_linear, (fan_in, self.features))
+    bias = self.param('bias', uniform, (self.features,))
+    y = jnp.dot(x.astype(self.dtype), kernel.astype(self.dtype))
+    return y + bias.astype(self.dtype)[None, :]
+
+
+class BatchNorm(nn.BatchNorm):
+  """BatchNorm whose statistics move by 0.1 a step, as torch's default.
+
+  Statistics are float32 in any compute dtype. The running variance is the
+  biased one; torch keeps n / (n - 1) times that.
+  """
+
+  momentum: float = 0.9
+  epsilon: float = 1e-5

@@ -1,0 +1,129 @@
+"""Residual networks: torchvision's v1.5 family and the CIFAR family.
+
+He et al., Deep Residual Learning, https://arxiv.org/abs/1512.03385; section
+3.3 for ImageNet, 4.2 for CIFAR. v1.5 has the stride of a bottleneck in its 3x3
+convolution, as torchvision/models/resnet.py.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from rcj.models import groups, plan
+from rcj.models.layers import BatchNorm, Conv, Dense
+from rcj.types import ChannelGroup
+
+Activations = Float[Array, 'N H W C']
+
+STEMS = {'imagenet': (7, 2), 'cifar': (3, 1), 'half': (5, 2)}  # size, stride
+
+
+class Block(nn.Module):
+  """Convolutions with BatchNorm and ReLU, and a shortcut around them.
+
+  Attributes:
+    plan: what to build.
+    dtype: type of the computation.
+  """
+
+  plan: plan.BlockPlan
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: Activations, *, train: bool) -> Activations:
+    norm = functools.partial(
+      BatchNorm, use_running_average=not train, dtype=self.dtype
+    )
+    y = x
+    for i, c in enumerate(self.plan.convs, start=1):
+      conv = Conv(c.features, c.size, c.stride, self.dtype, name=f'conv{i}')
+      y = norm(name=f'bn{i}')(conv(y))
+      if i < len(self.plan.convs):
+        y = nn.relu(y)
+    if self.plan.shortcut == 'projection':
+      features, stride = self.plan.features, self.plan.stride
+      conv = Conv(features, 1, stride, self.dtype, name='conv_shortcut')
+      x = norm(name='bn_shortcut')(conv(x))
+    elif self.plan.shortcut == 'pad':
+      x = _pad_shortcut(x, self.plan.features, self.plan.stride)
+    return nn.relu(y + x)
+
+
+def _pad_shortcut(x: Activations, features: int, stride: int) -> Activations:
+  extra = features - x.shape[-1]
+  before = extra // 2
+  padding = ((0, 0), (0, 0), (0, 0), (before, extra - before))
+  return jnp.pad(x[:, ::stride, ::stride], padding)
+
+
+class ResNet(nn.Module):
+  """Stem, stages of residual blocks, average pooling, linear classifier.
+
+  Parameters are named 'conv_stem', 'bn_stem', 'stage1_block1/conv1', ...,
+  'stage1_block1/bn_shortcut', ..., 'head'. Equal fields make equal modules
+  with equal hashes, so a module can be a static argument of `jax.jit`.
+
+  Attributes:
+    architecture: depths, widths and kinds of blocks.
+    num_classes: outputs of the classifier.
+    width: multiplies every channel count; see `plan.stages` for rounding.
+    stem: 'imagenet' is a 7x7 convolution of stride 2 and a 3x3 max-pooling of
+      stride 2; 'cifar' a 3x3 convolution; 'half' a 5x5 one of stride 2.
+    dtype: type of the computation; parameters and statistics stay float32.
+  """
+
+  architecture: plan.Architecture
+  num_classes: int
+  width: float = 1.0
+  stem: plan.Stem = 'imagenet'
+  dtype: Any = jnp.float32
+
+  @nn.compact
+  def __call__(
+    self, x: Float[Array, 'N H W 3'], *, train: bool
+  ) -> tuple[
+    Float[Array, 'N K'],
+    tuple[Float[Array, 'N h w C'], ...],
+    Float[Array, 'N D'],
+  ]:
+    """Runs the network on normalised images.
+
+    Args:
+      x: images, normalised; any side that the strides leave at least 1 of.
+      train: BatchNorm uses the batch's statistics and moves its own, which
+        needs `mutable=['batch_stats']`.
+
+    Returns:
+      logits, float32; the output of every stage after its last ReLU, in
+      `dtype`; the pooled feature that the classifier reads, float32.
+    """
+    x = self._stem(x, train)
+    maps = []
+    for blocks in plan.stages(self.architecture, self.width):
+      for block in blocks:
+        x = Block(block, self.dtype, name=block.name)(x, train=train)
+      maps.append(x)
+    pooled = jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
+    logits = Dense(self.num_classes, self.dtype, name='head')(pooled)
+    return logits.astype(jnp.float32), tuple(maps), pooled
+
+  def _stem(self, x: Float[Array, 'N H W 3'], train: bool) -> Activations:
+    features = plan.channels(self.architecture.widths[0], self.width)
+    conv = Conv(features, *STEMS[self.stem], self.dtype, name='conv_stem')
+    norm = BatchNorm(
+      use_running_average=not train, dtype=self.dtype, name='bn_stem'
+    )
+    x = nn.relu(norm(conv(x)))
+    if self.stem == 'imagenet':
+      x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+    return x
+
+  @nn.nowrap
+  def channel_groups(self) -> tuple[ChannelGroup, ...]:
+    """Channels that must be removed together; see `groups.channel_groups`."""
+    return groups.channel_groups(plan.stages(self.architecture, self.width))

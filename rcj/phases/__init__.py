@@ -1,0 +1,25 @@
+"""The phases that recipes are made of.
+
+Each is a frozen value and a function from `Carry` to `Carry`. Apart from
+`Train` they are cheap and deterministic, so a restarted run simply takes them
+again.
+"""
+
+from rcj.phases.measuring import Evaluate
+from rcj.phases.network import Init, Load, Rewind, Save
+from rcj.phases.pruning import FreezeMask, InitScores, Prune
+from rcj.phases.recalibration import RecalibrateBN
+from rcj.phases.training import Train
+
+__all__ = [
+  'Evaluate',
+  'FreezeMask',
+  'Init',
+  'InitScores',
+  'Load',
+  'Prune',
+  'RecalibrateBN',
+  'Rewind',
+  'Save',
+  'Train',
+]

@@ -1,0 +1,188 @@
+"""The loop around the training step: data, metrics, checkpoints, alarms."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from rcj import train
+from rcj.carry import Carry, Env, encode
+from rcj.data import TrainStream
+from rcj.phases.network import snapshot
+from rcj.types import Batch, Frozen, Metrics
+
+if TYPE_CHECKING:
+  from rcj.phases.training import Train
+
+# A checkpoint's number orders all moments of a run: phase, then step.
+_STEPS_PER_PHASE = 10**8
+
+
+def number(carry: Carry) -> int:
+  """Number of the checkpoint of this moment."""
+  return carry.phase * _STEPS_PER_PHASE + carry.step
+
+
+def save(carry: Carry, env: Env) -> None:
+  """Starts to write a checkpoint, where the run keeps any."""
+  if env.checkpoints is not None:
+    env.checkpoints.save(number(carry), *encode(carry, env))
+
+
+@dataclasses.dataclass(frozen=True)
+class Loop:
+  """One training phase under way.
+
+  Attributes:
+    phase: what to do.
+    env: data, devices, log.
+    teacher: network that the terms ask, or None.
+    key: randomness of the phase.
+    total: steps in the whole schedule.
+  """
+
+  phase: Train
+  env: Env
+  teacher: Frozen | None
+  key: Any
+  total: int
+
+  def run(self, carry: Carry) -> Carry:
+    """Steps from where `carry` stands to the end of the schedule.
+
+    Metrics are read one step late, so that the host prepares the next step
+    while the devices work.
+
+    Raises:
+      FloatingPointError: at the first loss that is not finite.
+      RuntimeError: if the step was compiled more than once.
+    """
+    step, stream = self._compiled(carry), self._stream(carry)
+    meter = _Meter(self, carry)
+    k = carry.effective.counts(carry.state.scores)
+    state, begin = carry.state, int(carry.state.step)
+    with self.env.journal.progress(
+      f'phase {carry.phase}', self.total, begin
+    ) as bar:
+      for now in range(begin + 1, self.total + 1):
+        batch = next(stream)
+        state, metrics = step(state, batch, self.key, k, self.teacher)
+        bar.advance(meter.note())
+        meter.take(now, batch, metrics, stream.wait_seconds)
+        carry = dataclasses.replace(
+          carry, state=state, step=now, stream=stream.get_state()
+        )
+        carry = self._snapshots(carry, now)
+        if now % self.env.checkpoint_every == 0 and now < self.total:
+          meter.flush()
+          save(carry, self.env)
+    meter.flush()
+    stream.close()
+    _check_one_program(step)
+    return carry
+
+  def _compiled(self, carry: Carry) -> Any:
+    how = self.phase
+    return train.compiled(
+      train.train_step,
+      self.env.mesh,
+      model=carry.model,
+      preprocessing=carry.preprocessing,
+      tx=how.optimizer.build(),
+      schedule=how.optimizer.schedule.build(self.total),
+      augment=functools.partial(how.augment, mesh=self.env.mesh),
+      terms=how.terms,
+      effective=carry.effective,
+      trainable=how.trainable,
+    )
+
+  def _stream(self, carry: Carry) -> TrainStream:
+    stream = TrainStream(
+      self.env.data.train,
+      batch_size=self.phase.batch_size,
+      seed=int(jax.random.bits(self.key)),
+      mesh=self.env.mesh,
+    )
+    # A rewound network takes up the order of images with its schedule.
+    begin = {**stream.get_state(), 'step': int(carry.state.step)}
+    stream.set_state(begin if carry.stream is None else carry.stream)
+    return stream
+
+  def _snapshots(self, carry: Carry, now: int) -> Carry:
+    for at, name in self.phase.snapshots:
+      if at == now:
+        carry = snapshot(carry, self.env, name)
+    return carry
+
+
+class _Meter:
+  """Metrics one step late: finite or an alarm, and their log."""
+
+  def __init__(self, loop: Loop, carry: Carry):
+    self._loop, self._at = loop, carry.phase
+    self._begin, self._waited, self._done = time.perf_counter(), 0.0, 0
+    self._pending: tuple[int, Batch, Metrics] | None = None
+
+  def take(
+    self, now: int, batch: Batch, metrics: Metrics, waited: float
+  ) -> None:
+    """Reads the step before, keeps this one for later."""
+    self.flush()
+    self._pending = (now, batch, metrics)
+    self._waited, self._done = waited, self._done + 1
+
+  def flush(self) -> None:
+    """Checks and logs the step that is still pending."""
+    if self._pending is None:
+      return
+    now, batch, metrics = self._pending
+    self._pending = None
+    values = {n: float(x) for n, x in jax.device_get(metrics).items()}
+    if not math.isfinite(values['loss']):
+      raise FloatingPointError(self._alarm(now, batch, values))
+    every = max(1, self._loop.total // 100)
+    if now % every == 0 or now == self._loop.total:
+      rates = {
+        'images_per_second': self.images_per_second(),
+        'data_wait': self.wait_share(),
+      }
+      self._loop.env.journal.metrics(self._at, now, **values, **rates)
+
+  def _alarm(self, now: int, batch: Batch, values: dict[str, float]) -> str:
+    where = np.asarray(batch['index']).tolist()
+    return (
+      f'loss {values["loss"]} at step {now} of phase {self._at}; all terms: '
+      f'{values}; training images of the batch: {where}. The last good '
+      'checkpoint is kept. A usual cause is too high a learning rate'
+    )
+
+  def images_per_second(self) -> float:
+    """Throughput since the phase began or was taken up."""
+    seconds = time.perf_counter() - self._begin
+    return self._done * self._loop.phase.batch_size / max(seconds, 1e-9)
+
+  def wait_share(self) -> float:
+    """Fraction of the time in which a step waited for data."""
+    return self._waited / max(time.perf_counter() - self._begin, 1e-9)
+
+  def note(self) -> str:
+    """Throughput and data wait in a few words."""
+    return (
+      f'{self.images_per_second():,.0f} images/s, '
+      f'{100 * self.wait_share():.0f} % waiting for data'
+    )
+
+
+def _check_one_program(step: Any) -> None:
+  programs = step._cache_size()
+  if programs > 1:
+    raise RuntimeError(
+      f'the training step was compiled {programs} times in one phase; an '
+      'argument changed its shape, type or placement between steps'
+    )

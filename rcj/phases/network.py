@@ -1,0 +1,153 @@
+"""Phases that start, keep and take up networks."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rcj import models, weights
+from rcj.carry import Carry, Env, frozen, place
+from rcj.types import Preprocessing, Snapshot, TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Init:
+  """Starts a network with random weights; saved networks stay.
+
+  Attributes:
+    model: name in the registry.
+    preprocessing: normalisation that the network is trained with.
+    width: multiplier of all channel counts.
+    stem: first layers, None for the model's own.
+    dtype: compute type, 'float32' or 'bfloat16'; parameters are float32.
+  """
+
+  model: str
+  preprocessing: Preprocessing
+  width: float = 1.0
+  stem: str | None = None
+  dtype: str = 'float32'
+
+  def __call__(self, carry: Carry, env: Env) -> Carry:
+    """The carry with a fresh state."""
+    module = self.module(len(env.data.train.classes))
+    params, batch_stats = models.init(
+      env.phase_key(carry), module, size=self.preprocessing.size
+    )
+    state = place(_dense_state(params, batch_stats), env.replicated)
+    return dataclasses.replace(
+      carry,
+      state=state,
+      model=module,
+      effective=weights.Masked(),
+      preprocessing=self.preprocessing,
+    )
+
+  def module(self, num_classes: int) -> Any:
+    """The module that the phase starts."""
+    return models.create(
+      self.model,
+      num_classes=num_classes,
+      width=self.width,
+      dtype=jnp.dtype(self.dtype),
+      **({} if self.stem is None else {'stem': self.stem}),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+  """Starts from a PyTorch checkpoint; see `models.load_torch`.
+
+  Attributes:
+    path: .pth, .th, .pt or .safetensors file.
+    model: name in the registry.
+  """
+
+  path: str
+  model: str
+
+  def __call__(self, carry: Carry, env: Env) -> Carry:
+    """The carry with the loaded network; classes must match the data."""
+    network = models.load_torch(self.path, self.model)
+    have, want = len(network.classes), len(env.data.train.classes)
+    if have != want:
+      raise ValueError(
+        f'{self.path} classifies {have} classes, the data has {want}'
+      )
+    state = _dense_state(network.params, network.batch_stats)
+    return dataclasses.replace(
+      carry,
+      state=place(state, env.replicated),
+      model=network.model,
+      effective=weights.Masked(),
+      preprocessing=network.preprocessing,
+    )
+
+
+def _dense_state(params: Any, batch_stats: Any) -> TrainState:
+  nowhere = jax.tree.map(lambda _: None, params)
+  return TrainState(
+    step=jnp.zeros((), jnp.int32),
+    params=params,
+    batch_stats=batch_stats,
+    opt_state=None,
+    masks=nowhere,
+    scores=nowhere,
+    heads={},
+    aux={},
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class Save:
+  """Keeps a copy of the network under a name, as teacher or to rewind to."""
+
+  name: str
+
+  def __call__(self, carry: Carry, env: Env) -> Carry:
+    """The carry with one more saved network."""
+    return snapshot(carry, env, self.name)
+
+
+def snapshot(carry: Carry, env: Env, name: str) -> Carry:
+  """The carry with a copy of its network, and its step, saved as `name`."""
+  network = frozen(carry, tuple(env.data.train.classes))
+  saved = Snapshot(network, carry.state.step)
+  saved = place(saved, env.replicated)
+  return dataclasses.replace(carry, saved={**carry.saved, name: saved})
+
+
+@dataclasses.dataclass(frozen=True)
+class Rewind:
+  """Sets weights and BatchNorm back to a saved network; the masks stay.
+
+  The next `Train` takes up its schedule at the step of the snapshot (weight
+  rewinding, https://arxiv.org/abs/1912.05671).
+  """
+
+  to: str
+
+  def __call__(self, carry: Carry, env: Env) -> Carry:
+    """The carry with rewound weights; raises KeyError for unknown names."""
+    then = saved_network(carry, self.to, 'Rewind')
+    copy = place(
+      (then.network.params, then.network.batch_stats, then.step),
+      env.replicated,
+    )
+    state = dataclasses.replace(
+      carry.state, params=copy[0], batch_stats=copy[1], step=copy[2]
+    )
+    return dataclasses.replace(carry, state=state)
+
+
+def saved_network(carry: Carry, name: str, wanted_by: str) -> Snapshot:
+  """A saved network; raises KeyError that lists what was saved."""
+  if name not in carry.saved:
+    raise KeyError(
+      f'{wanted_by} wants the network {name!r}, but the phases before it '
+      f'saved {sorted(carry.saved) or "none"}'
+    )
+  return carry.saved[name]

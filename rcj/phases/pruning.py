@@ -1,0 +1,183 @@
+"""Phases that choose which weights live."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+from rcj import masks, scores, size, tree, weights
+from rcj.carry import Carry, Env, frozen, place
+from rcj.phases.measuring import parameters
+from rcj.types import Masks, TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Prune:
+  """One-shot pruning by a score of the current weights.
+
+  Exactly one of density, ratio and rate is given. Dormant weights are never
+  revived: scoring is within the current masks.
+
+  Attributes:
+    score: 'magnitude', 'random', 'l1_filter' or 'random_filter'.
+    scope: one threshold for all layers ('global'), or per 'layer'; filter
+      scores are always per layer.
+    density: fraction kept of the prunable kernels.
+    ratio: all parameters / non-zero parameters after pruning (decision 12).
+    rate: fraction removed of what survives.
+    include: pattern of the prunable leaves, None for all kernels.
+    exclude: pattern of leaves that are not pruned after all.
+  """
+
+  score: Literal['magnitude', 'random', 'l1_filter', 'random_filter']
+  scope: Literal['global', 'layer'] = 'global'
+  density: float | None = None
+  ratio: float | None = None
+  rate: float | None = None
+  include: str | None = None
+  exclude: str | None = None
+
+  def __post_init__(self):
+    given = [x for x in (self.density, self.ratio, self.rate) if x is not None]
+    if len(given) != 1:
+      raise ValueError(
+        'Prune wants exactly one of density, ratio and rate, got '
+        f'density={self.density}, ratio={self.ratio}, rate={self.rate}'
+      )
+
+  def __call__(self, carry: Carry, env: Env) -> Carry:
+    """The carry with new masks."""
+    state = carry.state
+    candidates = self._eligible(state, state.masks)
+    scored = self._scores(carry, env, candidates)
+    by_filter = self.score.endswith('filter')
+    kept = masks.keep_top(
+      scored,
+      density=self._density(carry, candidates),
+      scope='layer' if by_filter else self.scope,
+    )
+    kept = masks.intersect(state.params, kept, state.masks)
+    state = dataclasses.replace(state, masks=place(kept, env.replicated))
+    carry = dataclasses.replace(carry, state=state)
+    total, left = parameters(frozen(carry, ()))
+    env.journal.say(
+      f'pruned by {self.score}: {left:,} of {total:,} parameters left, '
+      f'ratio {total / left:.2f}'
+    )
+    return carry
+
+  def _eligible(self, state: TrainState, within: Masks | None) -> Masks:
+    include = {} if self.include is None else {'include': self.include}
+    return masks.eligible(
+      state.params, **include, exclude=self.exclude, within=within
+    )
+
+  def _scores(self, carry: Carry, env: Env, candidates: Masks) -> Any:
+    params, key = carry.state.params, env.phase_key(carry)
+    groups = carry.model.channel_groups()
+    made: dict[str, Callable[[], Any]] = {
+      'magnitude': lambda: scores.magnitude(params, candidates),
+      'random': lambda: scores.random(key, params, candidates),
+      'l1_filter': lambda: scores.l1_filter(params, candidates, groups=groups),
+      'random_filter': lambda: scores.random_filter(
+        key, params, candidates, groups=groups
+      ),
+    }
+    return made[self.score]()
+
+  def _density(self, carry: Carry, candidates: Masks) -> float:
+    """Fraction kept of what is alive now."""
+    if self.rate is not None:
+      return 1 - self.rate
+    density, alive = self.density, float(masks.density(candidates))
+    if density is None:
+      density = self._density_for_ratio(carry)
+    if density > alive:
+      raise ValueError(
+        f'Prune to density {density:g}, but only {alive:g} is still alive; '
+        'pruned weights are never revived'
+      )
+    return density / alive
+
+  def _density_for_ratio(self, carry: Carry) -> float:
+    params = carry.state.params
+    everywhere = self._eligible(carry.state, None)
+    if self.score.endswith('filter'):
+      groups = carry.model.channel_groups()
+      return size.density_for_filter_ratio(
+        params, everywhere, self.ratio, groups
+      )
+    return size.density_for_ratio(params, everywhere, self.ratio)
+
+
+@dataclasses.dataclass(frozen=True)
+class InitScores:
+  """Gives every kernel scores to learn, and the network Hydra's weights.
+
+  Exactly one of density and ratio is given.
+
+  Attributes:
+    density: fraction kept of each layer's (or all) scored weights.
+    ratio: all parameters / non-zero parameters (decision 12).
+    scope: 'layer' as in the paper, or 'global'.
+    init: 'scaled' by the weights, or 'kaiming' (decision 4).
+    include: pattern of the scored leaves, None for all kernels.
+    exclude: pattern of leaves that get no scores after all.
+  """
+
+  density: float | None = None
+  ratio: float | None = None
+  scope: Literal['layer', 'global'] = 'layer'
+  init: Literal['scaled', 'kaiming'] = 'scaled'
+  include: str | None = None
+  exclude: str | None = None
+
+  def __post_init__(self):
+    if (self.density is None) == (self.ratio is None):
+      raise ValueError(
+        'InitScores wants exactly one of density and ratio, got '
+        f'density={self.density}, ratio={self.ratio}'
+      )
+
+  def __call__(self, carry: Carry, env: Env) -> Carry:
+    """The carry with scores and `weights.Hydra` as effective weights."""
+    state = carry.state
+    include = {} if self.include is None else {'include': self.include}
+    candidates = masks.eligible(
+      state.params, **include, exclude=self.exclude, within=state.masks
+    )
+    if self.init == 'scaled':
+      made = scores.scaled_init(state.params, candidates)
+    else:
+      made = scores.kaiming_init(env.phase_key(carry), state.params, candidates)
+    density = self.density or size.density_for_ratio(
+      state.params, candidates, self.ratio
+    )
+    state = dataclasses.replace(state, scores=place(made, env.replicated))
+    return dataclasses.replace(
+      carry, state=state, effective=weights.Hydra(density, self.scope)
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class FreezeMask:
+  """Turns the learned scores into fixed masks and drops the scores."""
+
+  def __call__(self, carry: Carry, env: Env) -> Carry:
+    """The carry with masks; raises ValueError where nothing was scored."""
+    state = carry.state
+    if not tree.leaves(state.scores):
+      raise ValueError('FreezeMask needs scores: put InitScores before it')
+    importance = jax.tree.map(jnp.abs, state.scores)
+    kept = masks.keep_k(importance, carry.effective.counts(state.scores))
+    kept = masks.intersect(state.params, kept, state.masks)
+    state = dataclasses.replace(
+      state,
+      masks=place(kept, env.replicated),
+      scores=jax.tree.map(lambda _: None, state.params),
+    )
+    return dataclasses.replace(carry, state=state, effective=weights.Masked())

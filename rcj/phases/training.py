@@ -1,0 +1,135 @@
+"""The phase that trains."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from rcj import losses, models, train, tree
+from rcj.augment import Views
+from rcj.carry import Carry, Env, place
+from rcj.optimizer import SGD
+from rcj.phases.loop import Loop
+from rcj.phases.network import saved_network
+from rcj.types import Frozen, Outputs, TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+  """Optimises the network for a number of epochs or steps.
+
+  It begins at `TrainState.step` of its schedule, which is 0 unless `Rewind`
+  took up a snapshot from within one, and leaves the step at 0.
+
+  Attributes:
+    terms: {name: weighted loss term}.
+    optimizer: with its learning-rate schedule.
+    epochs: length in passes over the training set; or
+    steps: length in steps; exactly one of the two.
+    batch_size: images per step, over all devices.
+    augment: views of each image.
+    teacher: name of a saved network that the terms ask.
+    trainable: pattern on {params, scores, heads}; see `train.WEIGHTS`.
+    snapshots: (step, name) pairs: the network is saved as `name` when it has
+      taken that many steps.
+  """
+
+  terms: Mapping[str, losses.Weighted]
+  optimizer: SGD
+  epochs: float | None = None
+  steps: int | None = None
+  batch_size: int = 128
+  augment: Views = dataclasses.field(default_factory=Views)
+  teacher: str | None = None
+  trainable: str = train.WEIGHTS
+  snapshots: tuple[tuple[int, str], ...] = ()
+
+  def __post_init__(self):
+    if (self.epochs is None) == (self.steps is None):
+      raise ValueError(
+        'Train wants exactly one of epochs and steps, got '
+        f'epochs={self.epochs}, steps={self.steps}'
+      )
+    missing = [n for n, w in self.terms.items() if w.term.needs_teacher]
+    if missing and self.teacher is None:
+      raise ValueError(f'the terms {missing} need teacher=... in this Train')
+
+  def length(self, images: int) -> int:
+    """Number of steps on a training set of so many images."""
+    if self.steps is not None:
+      return self.steps
+    return max(1, round(self.epochs * (images // self.batch_size)))
+
+  def __call__(self, carry: Carry, env: Env) -> Carry:
+    """The carry with the trained network."""
+    total = self.length(len(env.data.train))
+    teacher = self._teacher(carry)
+    key = env.phase_key(carry)
+    carry = dataclasses.replace(
+      carry, state=self._start(carry, env, key, teacher)
+    )
+    carry = Loop(self, env, teacher, key, total).run(carry)
+    env.journal.say(
+      f'phase {carry.phase}: {total} steps of {self.batch_size} images'
+    )
+    state = dataclasses.replace(
+      carry.state,
+      opt_state=None,
+      heads={},
+      aux={},
+      step=place(np.int32(0), env.replicated),
+    )
+    return dataclasses.replace(carry, state=state)
+
+  def _teacher(self, carry: Carry) -> Frozen | None:
+    if self.teacher is None:
+      return None
+    return saved_network(carry, self.teacher, 'Train').network
+
+  def _start(
+    self, carry: Carry, env: Env, key: Any, teacher: Frozen | None
+  ) -> TrainState:
+    """A state that owns its buffers and has all that the step updates."""
+    state = place(carry.state, env.replicated)
+    tx = self.optimizer.build()
+    if carry.step and state.opt_state is not None:
+      moving, _ = tree.partition(train.trees(state), self.trainable)
+      template = jax.eval_shape(tx.init, moving)
+      opt_state = tree.replace_leaves(template, state.opt_state)
+      return dataclasses.replace(state, opt_state=opt_state)
+    heads, aux = self._term_state(carry, env, key, teacher)
+    state = dataclasses.replace(state, heads=heads, aux=aux)
+    moving, _ = tree.partition(train.trees(state), self.trainable)
+    opt_state = jax.jit(tx.init, out_shardings=env.replicated)(moving)
+    return place(
+      dataclasses.replace(state, opt_state=opt_state), env.replicated
+    )
+
+  def _term_state(
+    self, carry: Carry, env: Env, key: Any, teacher: Frozen | None
+  ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Heads and aux of the terms that have them."""
+    own = _shapes(carry.model, carry.preprocessing, carry.state)
+    seen = teacher and _shapes(teacher.model, teacher.preprocessing, teacher)
+    made = {
+      name: w.term.init(
+        jax.random.fold_in(key, i), (own, seen), env.data.train.labels
+      )
+      for i, (name, w) in enumerate(sorted(self.terms.items()))
+    }
+    return (
+      {n: heads for n, (heads, _) in made.items() if heads},
+      {n: aux for n, (_, aux) in made.items() if aux},
+    )
+
+
+def _shapes(model: Any, shown: Any, network: Any) -> Outputs:
+  """Shapes of a network's outputs for one view of one image."""
+  views = jax.ShapeDtypeStruct((1, 1, shown.size, shown.size, 3), np.float32)
+  run = functools.partial(models.outputs, model, train=False)
+  return jax.eval_shape(run, network.params, network.batch_stats, views)[0]

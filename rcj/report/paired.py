@@ -1,0 +1,140 @@
+"""Paired differences between methods, image by image, from predictions."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool
+
+from rcj import intervals
+from rcj.report.rows import SUITES
+from rcj.report.summary import Line
+
+Verdict = Literal['lower', 'higher', 'not resolved']
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+  """Error of a method minus that of the reference, in percentage points.
+
+  Attributes:
+    line: the method.
+    suite: 'clean', 'corrupted' or 'rendition'.
+    mean: difference; below zero is better than the reference.
+    low: lower end of the 95 % interval: over images, and with several seeds
+      the hull of that and the t interval over seeds. A few seeds that happen
+      to agree would else resolve differences of a single image.
+    high: upper end.
+    seeds: number of seeds that both have.
+  """
+
+  line: Line
+  suite: str
+  mean: float
+  low: float
+  high: float
+  seeds: int
+
+  @property
+  def verdict(self) -> Verdict:
+    """'lower' or 'higher' where the interval excludes zero."""
+    if self.high < 0:
+      return 'lower'
+    return 'higher' if self.low > 0 else 'not resolved'
+
+  def __str__(self) -> str:
+    values = (self.mean, self.low, self.high)
+    mean, low, high = (f'{x:+z.1f}'.replace('-', '−') for x in values)
+    return f'{mean} [{low}, {high}]'
+
+
+def differences(lines: Sequence[Line], reference: Line) -> list[Difference]:
+  """Differences to `reference` for every other line and suite.
+
+  Pairs are networks of the same seed. Suites that one of the two lacks, and
+  lines that share no seed with the reference, are left out.
+
+  Raises:
+    FileNotFoundError: if a run has no predictions.npz.
+    ValueError: if predictions are missing in it, or two runs were evaluated on
+      different images.
+  """
+  result = []
+  for line in lines:
+    seeds = sorted(set(line.sources) & set(reference.sources))
+    if line is reference or not seeds:
+      continue
+    for suite in SUITES:
+      if suite in line.errors and suite in reference.errors:
+        interval = _difference(line, reference, suite, seeds)
+        result.append(Difference(line, suite, *interval, len(seeds)))
+  return result
+
+
+def wrong(
+  folder: pathlib.Path,
+  network: str,
+  suite: str,
+  cells: Sequence[tuple[str, int]],
+) -> tuple[Bool[np.ndarray, 'N cells'], np.ndarray]:
+  """Which images a network got wrong, and the labels int16[N].
+
+  Args:
+    folder: run directory with predictions.npz.
+    network: label of the network within the run.
+    suite: 'clean', 'corrupted' or 'rendition'.
+    cells: (corruption, severity) of the corrupted suite; ignored elsewhere.
+
+  Raises:
+    FileNotFoundError: if there is no predictions.npz.
+    ValueError: if it lacks the predictions or labels; lists what it holds.
+  """
+  path = folder / 'predictions.npz'
+  if not path.is_file():
+    raise FileNotFoundError(f'{folder} has no predictions.npz')
+  ends = [f'{c}|{s}' for c, s in cells] if suite == 'corrupted' else ['|']
+  keys = [f'{network}|{suite}|{end}' for end in ends]
+  with np.load(path) as stored:
+    missing = {f'labels|{suite}', *keys} - set(stored.files)
+    if missing:
+      raise ValueError(
+        f'{path} lacks {sorted(missing)[:4]}; expected one array per cell '
+        f'of results.csv, found {len(stored.files)}: '
+        f'{sorted(stored.files)[:6]} ...'
+      )
+    labels = stored[f'labels|{suite}']
+    return np.stack([stored[k] != labels for k in keys], axis=1), labels
+
+
+def _difference(
+  line: Line, reference: Line, suite: str, seeds: Sequence[int]
+) -> intervals.Interval:
+  cells = line.setting.cells
+  pairs, all_labels = [], []
+  for seed in seeds:
+    a, labels = wrong(*line.sources[seed], suite, cells)
+    b, reference_labels = wrong(*reference.sources[seed], suite, cells)
+    pairs.append((a, b))
+    all_labels += [labels, reference_labels]
+  if any(not np.array_equal(x, all_labels[0]) for x in all_labels):
+    folders = {
+      lines.sources[s][0] for lines in (line, reference) for s in seeds
+    }
+    raise ValueError(
+      f'the labels of suite {suite!r} differ between '
+      f'{", ".join(sorted(map(str, folders)))}: these runs were evaluated on '
+      'different images and cannot be paired'
+    )
+  mean, low, high = intervals.paired_difference(
+    *(np.mean(outcomes, axis=0) for outcomes in zip(*pairs, strict=True))
+  )
+  if len(pairs) > 1:
+    _, *ends = intervals.over_seeds(
+      [float(a.mean() - b.mean()) for a, b in pairs]
+    )
+    low, high = min(low, ends[0]), max(high, ends[1])
+  return 100 * mean, 100 * low, 100 * high

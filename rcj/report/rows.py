@@ -1,0 +1,239 @@
+"""Rows of `results.csv`, read from run directories and checked at the door."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+import os
+import pathlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+COLUMNS = (
+  'run',
+  'variant',
+  'network',
+  'method',
+  'seed',
+  'parameters',
+  'nonzero',
+  'ratio',
+  'suite',
+  'corruption',
+  'severity',
+  'protocol',
+  'n',
+  'error',
+  'low',
+  'high',
+)
+SUITES = ('clean', 'corrupted', 'rendition')
+MEAN = 'mean'  # name of the summary row over the cells of a suite
+CONFIG_FIELDS = ('variant', 'seed', 'scale', 'data')
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """One measured error rate.
+
+  Attributes:
+    run: name of the run.
+    variant: what the run's config calls itself.
+    network: label of the evaluated network within the run.
+    method: label of the method, as legends show it.
+    seed: seed of the run.
+    parameters: parameters of the dense architecture.
+    nonzero: parameters that are left.
+    ratio: parameters / nonzero.
+    suite: 'clean', 'corrupted' or 'rendition'.
+    corruption: name of the corruption, 'mean' in the summary row, else ''.
+    severity: 1..5, None where there is none.
+    protocol: where the images came from, such as 'official'.
+    n: number of images.
+    error: fraction of them that is classified wrongly.
+    low: lower end of the 95 % interval over images, nan if unknown.
+    high: upper end.
+    data: name of the data set, from the run's config.
+    folder: the run directory.
+  """
+
+  run: str
+  variant: str
+  network: str
+  method: str
+  seed: int
+  parameters: int
+  nonzero: int
+  ratio: float
+  suite: str
+  corruption: str
+  severity: int | None
+  protocol: str
+  n: int
+  error: float
+  low: float
+  high: float
+  data: str
+  folder: pathlib.Path
+
+
+def read(run_dirs: Iterable[str | os.PathLike[str]]) -> list[Row]:
+  """Reads the rows of all run directories.
+
+  Args:
+    run_dirs: run directories, or folders that hold run directories.
+
+  Returns:
+    The rows, in the order of the directories and files.
+
+  Raises:
+    FileNotFoundError: if a folder is no run directory and holds none.
+    ValueError: for results with missing columns, without rows, with values
+      that are no error rates; says which file and line.
+  """
+  if isinstance(run_dirs, str | os.PathLike):
+    run_dirs = [run_dirs]
+  folders = [f for given in run_dirs for f in _runs(pathlib.Path(given))]
+  if not folders:
+    raise ValueError('expected at least one run directory, got none')
+  return [row for folder in dict.fromkeys(folders) for row in _read(folder)]
+
+
+def read_config(folder: pathlib.Path) -> Mapping[str, Any]:
+  """The flat fields of a run's `config.json`.
+
+  Raises:
+    FileNotFoundError: if the run has none.
+    ValueError: if it is no JSON object with the fields that a report needs.
+  """
+  path = folder / 'config.json'
+  if not path.is_file():
+    raise FileNotFoundError(
+      f'{folder} has results but no config.json; it holds: {_content(folder)}. '
+      'Give the run directory itself, not a copy of its table'
+    )
+  try:
+    config = json.loads(path.read_text())
+  except json.JSONDecodeError as e:
+    raise ValueError(f'{path} is not JSON: {e}') from e
+  fields = config if isinstance(config, dict) else {}
+  missing = [name for name in CONFIG_FIELDS if name not in fields]
+  if missing:
+    raise ValueError(
+      f'{path} lacks the fields {missing}; it has: {sorted(fields)}'
+    )
+  return config
+
+
+def _runs(folder: pathlib.Path) -> list[pathlib.Path]:
+  if not folder.is_dir():
+    raise FileNotFoundError(
+      f'{folder} is not a folder; expected a run directory'
+    )
+  if (folder / 'results.csv').is_file():
+    return [folder]
+  inside = sorted(p.parent for p in folder.glob('*/results.csv'))
+  if not inside:
+    raise FileNotFoundError(
+      f'{folder} is no run directory and holds none: expected results.csv and '
+      f'config.json in it or one level below; it holds: {_content(folder)}. '
+      'The run may not have reached its evaluation yet'
+    )
+  return inside
+
+
+def _content(folder: pathlib.Path) -> str:
+  names = sorted(p.name for p in folder.iterdir())
+  more = ', ...' if len(names) > 20 else ''
+  return ', '.join(names[:20]) + more if names else 'nothing'
+
+
+def _read(folder: pathlib.Path) -> list[Row]:
+  path = folder / 'results.csv'
+  data = str(read_config(folder)['data'])
+  with path.open(newline='') as f:
+    table = csv.DictReader(f)
+    missing = [c for c in COLUMNS if c not in (table.fieldnames or [])]
+    if missing:
+      raise ValueError(
+        f'{path} lacks the columns {missing}; expected {",".join(COLUMNS)}, '
+        f'found {",".join(table.fieldnames or []) or "an empty file"}'
+      )
+    rows = [
+      _row(record, f'{path}, line {table.line_num}', data, folder)
+      for record in table
+    ]
+  if not rows:
+    raise ValueError(
+      f'{path} has a header but no rows; the evaluation wrote nothing, or was '
+      'interrupted'
+    )
+  _check_means(rows, path)
+  return rows
+
+
+def _row(
+  record: Mapping[str, str], where: str, data: str, folder: pathlib.Path
+) -> Row:
+  try:
+    row = Row(
+      run=record['run'],
+      variant=record['variant'],
+      network=record['network'],
+      method=record['method'],
+      seed=int(record['seed']),
+      parameters=int(record['parameters']),
+      nonzero=int(record['nonzero']),
+      ratio=float(record['ratio']),
+      suite=record['suite'],
+      corruption=record['corruption'],
+      severity=int(record['severity']) if record['severity'] else None,
+      protocol=record['protocol'],
+      n=int(record['n']),
+      error=float(record['error']),
+      low=float(record['low'] or math.nan),
+      high=float(record['high'] or math.nan),
+      data=data,
+      folder=folder,
+    )
+  except (TypeError, ValueError) as e:
+    raise ValueError(f'{where}: not a number where one is due: {e}') from e
+  if row.suite not in SUITES:
+    raise ValueError(
+      f'{where}: unknown suite {row.suite!r}; the suites are {SUITES}'
+    )
+  if not 0 <= row.error <= 1:
+    raise ValueError(
+      f'{where}: error is {row.error}, expected a fraction in 0..1, no percent'
+    )
+  if row.nonzero < 1 or row.n < 1:
+    raise ValueError(
+      f'{where}: nonzero is {row.nonzero} and n is {row.n}; both are at least 1'
+    )
+  return row
+
+
+def _check_means(rows: list[Row], path: pathlib.Path) -> None:
+  """Several cells of a suite come with a summary row that is their mean."""
+  cells: dict[tuple[str, ...], list[float]] = defaultdict(list)
+  means: dict[tuple[str, ...], float] = {}
+  for row in rows:
+    key = (row.network, row.suite, row.protocol)
+    if row.corruption == MEAN:
+      means[key] = row.error
+    else:
+      cells[key].append(row.error)
+  for key, errors in cells.items():
+    if len(errors) == 1 and key not in means:
+      continue
+    expected = sum(errors) / len(errors)
+    # Half a thousandth leaves room for values that were rounded when written.
+    if key not in means or abs(means[key] - expected) > 5e-4:
+      raise ValueError(
+        f'{path}: the {len(errors)} cells of {key} (network, suite, protocol) '
+        f'have the mean {expected:.4f}; expected one row with corruption '
+        f'{MEAN!r} that says so, found {means.get(key, "none")}'
+      )

@@ -1,0 +1,109 @@
+"""One look for all figures: fonts, colours, markers, SVG output."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+  from matplotlib.axes import Axes
+  from matplotlib.figure import Figure
+
+WIDTH = 7.2  # inches, two columns of a paper
+INK = '#222222'
+FAINT = '#8a8a8a'
+# Okabe and Ito, Color Universal Design (2008), without black, which is the
+# reference's, and with the yellow darkened for a white page.
+COLOURS = (
+  '#0072B2',
+  '#D55E00',
+  '#009E73',
+  '#CC79A7',
+  '#56B4E9',
+  '#E69F00',
+  '#9A8700',
+)
+MARKERS = 'osD^vPX<>h'
+RC = {
+  'font.family': 'DejaVu Sans',
+  'font.size': 8.0,
+  'axes.titlesize': 8.5,
+  'axes.titleweight': 'bold',
+  'axes.titlelocation': 'left',
+  'axes.labelsize': 8.0,
+  'axes.edgecolor': INK,
+  'axes.labelcolor': INK,
+  'axes.linewidth': 0.6,
+  'axes.spines.top': False,
+  'axes.spines.right': False,
+  'axes.grid': True,
+  'axes.axisbelow': True,
+  'grid.color': '#e4e4e4',
+  'grid.linewidth': 0.5,
+  'xtick.labelsize': 7.0,
+  'ytick.labelsize': 7.0,
+  'xtick.color': INK,
+  'ytick.color': INK,
+  'xtick.major.width': 0.6,
+  'ytick.major.width': 0.6,
+  'lines.linewidth': 1.1,
+  'lines.markersize': 4.5,
+  'legend.frameon': False,
+  'legend.fontsize': 7.5,
+  'figure.facecolor': 'white',
+  'svg.fonttype': 'path',
+  'svg.hashsalt': 'rcj',
+}
+
+
+def marks(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+  """{method: colour and marker}, distinct for up to 70 methods."""
+  return {
+    method: {
+      'color': COLOURS[i % len(COLOURS)],
+      'marker': MARKERS[i % len(MARKERS)],
+    }
+    for i, method in enumerate(methods)
+  }
+
+
+def legend_shape(names: Sequence[str]) -> tuple[int, int]:
+  """Columns and rows in which a legend of these names fits below a figure."""
+  widest = 0.55 + 0.062 * max(map(len, names))  # inches
+  columns = max(1, min(4, len(names), int(WIDTH / widest)))
+  return columns, math.ceil(len(names) / columns)
+
+
+def legend_height(names: Sequence[str]) -> float:
+  """Height of that legend in inches."""
+  return 0.06 + 0.17 * legend_shape(names)[1]
+
+
+def legend(figure: Figure, axes: Sequence[Axes]) -> None:
+  """Lays the figure out with one legend below, each entry of `axes` once."""
+  entries: dict[str, Any] = {}
+  for ax in axes:
+    for handle, text in zip(*ax.get_legend_handles_labels(), strict=True):
+      entries.setdefault(text, handle)
+  bottom = legend_height(list(entries)) / figure.get_figheight()
+  figure.tight_layout(rect=(0, bottom, 1, 1), w_pad=1.2, h_pad=0.6)
+  figure.legend(
+    entries.values(),
+    entries.keys(),
+    loc='lower center',
+    ncols=legend_shape(list(entries))[0],
+    columnspacing=1.4,
+    handlelength=2.2,
+    borderaxespad=0.2,
+  )
+
+
+def data_uri(figure: Figure) -> str:
+  """The figure as a data URI of an SVG, equal for equal figures."""
+  buffer = io.BytesIO()
+  figure.savefig(buffer, format='svg', metadata={'Date': None})
+  text = base64.b64encode(buffer.getvalue()).decode()
+  return f'data:image/svg+xml;base64,{text}'

@@ -1,0 +1,277 @@
+"""Phases and recipes end to end, on tiny networks and real digits."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from rcj import (
+  carry as carry_lib,
+  experiment,
+  losses,
+  optimizer,
+  phases,
+  recipe,
+  results,
+  schedules,
+  size,
+  tree,
+)
+from rcj.journal import Journal
+
+SHOWN = tiny.Tiny().preprocessing()
+INIT = phases.Init('resnet8', SHOWN, width=0.25)
+
+
+def short(steps, **how):
+  how.setdefault('terms', {'ce': losses.Weighted(1.0, losses.CrossEntropy())})
+  sgd = optimizer.SGD(schedules.Cosine(0.05), nesterov=True)
+  return phases.Train(optimizer=sgd, steps=steps, batch_size=16, **how)
+
+
+@pytest.fixture(scope='module')
+def digits():
+  return tiny.Tiny().load_data()
+
+
+@pytest.fixture
+def env(tmp_path, digits):
+  return carry_lib.Env(
+    data=digits,
+    suites=(),
+    mesh=experiment.data_mesh(),
+    journal=Journal(tmp_path, enabled=False),
+    key=jax.random.key(0),
+    workdir=tmp_path,
+    identity={'data': 'digits'},
+  )
+
+
+def equal(a, b):
+  jax.tree.map(lambda x, y: np.testing.assert_array_equal(x, y), a, b)
+
+
+def zeros(params):
+  leaves = tree.leaves(params)
+  return sum(int((x == 0).sum()) for n, x in leaves.items() if 'kernel' in n)
+
+
+def test_prune_by_ratio_leaves_that_many_parameters(env):
+  carry = recipe.run((INIT, phases.Prune('magnitude', ratio=5.0)), env)
+  params, mask = carry.state.params, carry.state.masks
+  total, left = size.total(params), size.remaining(params, mask)
+  assert abs(total / left - 5.0) < 5.0 * 2 / left
+  alive = sum(int(m.sum()) for m in jax.tree.leaves(mask))
+  dense = sum(m.size for m in jax.tree.leaves(mask))
+  assert total - left == dense - alive
+
+
+def test_prune_by_rate_twice_never_revives(env):
+  prune = phases.Prune('magnitude', rate=0.5)
+  once = recipe.run((INIT, prune), env)
+  twice = recipe.run((INIT, prune, short(3), prune), env)
+  n = sum(m.size for m in jax.tree.leaves(once.state.masks))
+  assert sum(int(m.sum()) for m in jax.tree.leaves(once.state.masks)) == (
+    n - round(0.5 * n)
+  )
+  after = n - round(0.5 * n)
+  assert sum(int(m.sum()) for m in jax.tree.leaves(twice.state.masks)) == (
+    after - round(0.5 * after)
+  )
+  for old, new in zip(
+    jax.tree.leaves(once.state.masks),
+    jax.tree.leaves(twice.state.masks),
+    strict=True,
+  ):
+    assert not bool(jnp.any(new & ~old))
+
+
+def test_prune_above_what_is_alive_is_refused(env):
+  steps = (
+    INIT,
+    phases.Prune('magnitude', density=0.2),
+    phases.Prune('magnitude', density=0.5),
+  )
+  with pytest.raises(ValueError, match='only 0.2'):
+    recipe.run(steps, env)
+
+
+@pytest.mark.parametrize('score', ['l1_filter', 'random_filter'])
+def test_filter_pruning_reaches_the_ratio_after_shrinking(env, score):
+  carry = recipe.run((INIT, phases.Prune(score, ratio=3.0)), env)
+  groups = carry.model.channel_groups()
+  left = size.remaining(carry.state.params, carry.state.masks, groups)
+  assert size.total(carry.state.params) / left == pytest.approx(3.0, rel=0.2)
+
+
+def test_save_and_rewind_bring_weights_back_but_keep_masks(env):
+  carry = recipe.run(
+    (
+      INIT,
+      phases.Save('start'),
+      short(4),
+      phases.Prune('magnitude', density=0.5),
+      phases.Rewind('start'),
+    ),
+    env,
+  )
+  start = carry.saved['start'].network
+  equal(carry.state.params, start.params)
+  equal(carry.state.batch_stats, start.batch_stats)
+  assert jax.tree.leaves(carry.state.masks)
+  assert not jax.tree.leaves(start.masks)
+
+
+def test_rewinding_into_a_schedule_resumes_it_there(env):
+  """The rest of a schedule without momentum is the same taken again."""
+  sgd = optimizer.SGD(schedules.Cosine(0.05), momentum=0.0)
+  learn = dataclasses.replace(short(6), optimizer=sgd)
+  first = dataclasses.replace(learn, snapshots=((3, 'early'),))
+  carry = recipe.run((INIT, first), env)
+  assert int(carry.saved['early'].step) == 3
+  # The same phase key, so that batches and augmentation are the same.
+  rewound = phases.Rewind('early')(dataclasses.replace(carry, phase=1), env)
+  again = learn(rewound, env)
+  equal(again.state.params, carry.state.params)
+
+
+def test_hydra_keeps_weights_while_masks_are_learned(env):
+  carry = recipe.run((INIT, phases.InitScores(density=0.25)), env)
+  before = jax.device_get(carry.state.params)
+  learn = short(5, trainable=r'scores/.*|params/(.*/)?bn\w*/.*')
+  carry = learn(dataclasses.replace(carry, phase=2), env)
+  for name, x in tree.leaves(before).items():
+    if 'kernel' in name or 'head' in name:
+      np.testing.assert_array_equal(x, tree.leaves(carry.state.params)[name])
+  want = [int(k) for k in carry.effective.counts(carry.state.scores)]
+  frozen = phases.FreezeMask()(carry, env)
+  kept = [int(m.sum()) for m in jax.tree.leaves(frozen.state.masks)]
+  assert kept == want
+  assert not jax.tree.leaves(frozen.state.scores)
+
+
+def test_freeze_mask_without_scores_is_refused(env):
+  with pytest.raises(ValueError, match='InitScores'):
+    recipe.run((INIT, phases.FreezeMask()), env)
+
+
+def test_recalibration_moves_statistics_alone(env):
+  before = recipe.run((INIT,), env)
+  steps = phases.RecalibrateBN(steps=3, batch_size=16)
+  after = steps(dataclasses.replace(before, phase=1), env)
+  equal(before.state.params, after.state.params)
+  old = tree.leaves(before.state.batch_stats)
+  for name, x in tree.leaves(after.state.batch_stats).items():
+    assert bool(jnp.any(x != old[name])), name
+  assert int(after.state.step) == int(before.state.step)
+
+
+def test_teacher_must_have_been_saved(env):
+  kd = {'kd': losses.Weighted(1.0, losses.KD())}
+  with pytest.raises(ValueError, match='teacher='):
+    short(2, terms=kd)
+  with pytest.raises(KeyError, match="'big'.*none"):
+    recipe.run((INIT, short(2, terms=kd, teacher='big')), env)
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_images(env):
+  sgd = optimizer.SGD(schedules.Cosine(1e30))
+  wild = dataclasses.replace(short(20), optimizer=sgd)
+  with pytest.raises(FloatingPointError, match=r'step \d+ of phase 1.*images'):
+    recipe.run((INIT, wild), env)
+
+
+def test_prefixes_are_shared_and_give_the_same_network(env, tmp_path):
+  steps = (INIT, short(4), phases.Prune('magnitude', density=0.5), short(3))
+  alone = recipe.run(steps, env)
+  folder = tmp_path / 'shared'
+  recipe.run(steps[:2], env, prefixes=folder)
+  assert [p.name for p in folder.iterdir()] == [
+    recipe.fingerprint(steps[:2], env)
+  ]
+  shared = recipe.run(steps, env, prefixes=folder)
+  equal(alone.state.params, shared.state.params)
+  other = dataclasses.replace(env, identity={'data': 'other'})
+  assert recipe.fingerprint(steps, env) != recipe.fingerprint(steps, other)
+
+
+def test_another_device_count_continues_the_run(env, tmp_path, digits):
+  """Half on one device, half on four: the masks of four devices alone."""
+  steps = (INIT, short(6), phases.Prune('magnitude', density=0.3), short(4))
+
+  def on(devices, recipe_, folder):
+    from rcj.checkpoint import opened
+
+    mesh = jax.make_mesh(
+      (devices,),
+      ('data',),
+      (jax.sharding.AxisType.Auto,),
+      devices=jax.devices()[:devices],
+    )
+    with opened(tmp_path / folder) as checkpoints:
+      return recipe.run(
+        recipe_,
+        dataclasses.replace(env, mesh=mesh, checkpoints=checkpoints),
+      )
+
+  on(1, steps[:2], 'a')
+  moved = on(4, steps, 'a')
+  alone = on(4, steps, 'b')
+  same = jax.tree.map(
+    lambda x, y: float((x == y).mean()), moved.state.masks, alone.state.masks
+  )
+  assert min(jax.tree.leaves(same)) > 0.98
+  jax.tree.map(
+    lambda x, y: np.testing.assert_allclose(x, y, atol=0.05),
+    moved.state.batch_stats,
+    alone.state.batch_stats,
+  )
+
+
+def test_execute_writes_rows_continues_and_refuses_others(tmp_path):
+  config = tiny.Tiny(variant='gw', epochs=2.0, finetune_epochs=1.0)
+  folder = tmp_path / 'run'
+  experiment.execute(config, folder)
+  rows = results.read_rows(folder / 'results.csv')
+  assert [row['suite'] for row in rows] == ['clean']
+  assert float(rows[0]['ratio']) == pytest.approx(4.0, rel=0.02)
+  assert int(rows[0]['n']) == 597
+  predicted = np.load(folder / 'predictions.npz')
+  wrong = predicted['network|clean||'] != predicted['labels|clean']
+  assert wrong.mean() == pytest.approx(float(rows[0]['error']))
+  logged = (folder / 'metrics.jsonl').read_text()
+  experiment.execute(config, folder)
+  assert results.read_rows(folder / 'results.csv') == rows
+  assert (folder / 'metrics.jsonl').read_text() == logged
+  assert json.loads(logged.splitlines()[0])['step'] == 1
+  other = dataclasses.replace(config, ratio=7.0)
+  with pytest.raises(ValueError, match=r'ratio: 4\.0 there, 7\.0 now'):
+    experiment.execute(other, folder)
+  assert results.read_rows(folder / 'results.csv') == rows
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
+  (tmp_path / 'thesis.tex').write_text('text')
+  with pytest.raises(ValueError, match=r'no config\.json'):
+    experiment.execute(tiny.Tiny(), tmp_path)
+  assert [p.name for p in tmp_path.iterdir()] == ['thesis.tex']
+
+
+@pytest.mark.parametrize(
+  'variant', [v for v in tiny.s0.VARIANTS if v not in ('std', 'gw', 'hydra')]
+)
+def test_every_variant_is_a_recipe_that_ends_in_an_evaluation(variant):
+  made = tiny.Tiny(variant=variant).recipe()
+  assert isinstance(made[0], phases.Init)
+  assert isinstance(made[-1], phases.Evaluate)
+  assert made == tiny.Tiny(variant=variant).recipe()
+  assert made != tiny.Tiny(variant=variant, jsd=3.0, at=1.0, kd=0.1).recipe()
+
+
+def test_unknown_variant_lists_the_variants():
+  with pytest.raises(ValueError, match='hydra_kd'):
+    tiny.Tiny(variant='hidra')

@@ -1,0 +1,114 @@
+"""A run that is killed anywhere ends with the same bits as one that is not."""
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from rcj.checkpoint import opened
+
+TINY = pathlib.Path(__file__).parent / 'tiny.py'
+# The phases of the tiny recipe that train, and their steps: (index, steps).
+TRAINING = ((1, 40), (4, 30), (6, 30))
+
+
+def launch(workdir):
+  environment = {
+    **os.environ,
+    'PYTHONPATH': str(TINY.parent.parent),
+    'JAX_COMPILATION_CACHE_DIR': jax.config.jax_compilation_cache_dir,
+    'XLA_FLAGS': '--xla_force_host_platform_device_count=2',
+  }
+  return subprocess.Popen(
+    [sys.executable, str(TINY), str(workdir)],
+    env=environment,
+    stdout=subprocess.DEVNULL,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+
+
+def reached(workdir, target):
+  path = workdir / 'metrics.jsonl'
+  if not path.exists():
+    return False
+  for line in path.read_text().splitlines():
+    try:
+      row = json.loads(line)
+    except json.JSONDecodeError:
+      continue
+    if (row['phase'], row['step']) >= target:
+      return True
+  return False
+
+
+def killed_at(workdir, target):
+  """Starts the run and kills it soon after `target`; False if it ended."""
+  child = launch(workdir)
+  while child.poll() is None and not reached(workdir, target):
+    time.sleep(0.002)
+  if child.poll() is None:
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    return True
+  assert child.returncode == 0, child.stderr.read()
+  return False
+
+
+def finished(workdir):
+  child = launch(workdir)
+  assert child.wait() == 0, child.stderr.read()
+  with opened(workdir / 'checkpoints') as checkpoints:
+    one = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    items, _ = checkpoints.restore(checkpoints.latest(), one)
+  return {
+    f'{item}/{name}': np.asarray(x)
+    for item, arrays in items.items()
+    for name, x in arrays.items()
+  }
+
+
+@pytest.fixture(scope='module')
+def undisturbed(tmp_path_factory):
+  return finished(tmp_path_factory.mktemp('undisturbed') / 'run')
+
+
+def check_kills(folder, targets, undisturbed):
+  kills = sum(killed_at(folder, target) for target in targets)
+  assert kills >= len(targets) - 1
+  got = finished(folder)
+  assert got.keys() == undisturbed.keys()
+  for name, want in undisturbed.items():
+    np.testing.assert_array_equal(got[name], want, err_msg=name)
+  rows = [
+    json.loads(line)
+    for line in (folder / 'metrics.jsonl').read_text().splitlines()
+  ]
+  moments = [(row['phase'], row['step']) for row in rows]
+  assert moments == [
+    (phase, step) for phase, steps in TRAINING for step in range(1, steps + 1)
+  ]
+
+
+def test_three_kills_in_three_phases_change_no_bit(tmp_path, undisturbed):
+  rng = random.Random(5)
+  targets = [(phase, rng.randrange(2, n - 4)) for phase, n in TRAINING]
+  check_kills(tmp_path / 'run', targets, undisturbed)
+
+
+@pytest.mark.slow
+def test_twenty_kills_change_no_bit(tmp_path, undisturbed):
+  for round_ in range(5):
+    rng = random.Random(round_)
+    targets = sorted(
+      (phase, rng.randrange(1, n)) for phase, n in (*TRAINING, TRAINING[0])
+    )
+    check_kills(tmp_path / f'run{round_}', targets, undisturbed)

@@ -1,0 +1,318 @@
+"""PyTorch checkpoints: what is read, what is refused, and real accuracy."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pickle
+import zipfile
+from collections import OrderedDict
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from rcj import models, tree
+from rcj.models import registry, unpickle
+
+CIFAR_BLOCKS = [(s, b) for s in (1, 2, 3) for b in range(3)]
+
+
+def resnet20_state(seed=0, num_classes=7) -> dict[str, np.ndarray]:
+  """A state dict as the CIFAR code names it, independent of our modules."""
+  rs = np.random.RandomState(seed)
+  state = {}
+
+  def conv_bn(conv, bn, c_in, c):
+    state[f'{conv}.weight'] = rs.randn(c, c_in, 3, 3) * (9 * c_in) ** -0.5
+    state[f'{bn}.weight'] = rs.uniform(0.5, 1, c)
+    state[f'{bn}.bias'] = rs.randn(c) * 0.1
+    state[f'{bn}.running_mean'] = rs.randn(c) * 0.1
+    state[f'{bn}.running_var'] = rs.uniform(0.5, 1.5, c)
+    state[f'{bn}.num_batches_tracked'] = np.array(3)
+
+  conv_bn('conv1', 'bn1', 3, 16)
+  c_in = 16
+  for s, b in CIFAR_BLOCKS:
+    c = 8 * 2**s
+    at = f'layer{s}.{b}'
+    conv_bn(f'{at}.conv1', f'{at}.bn1', c_in, c)
+    conv_bn(f'{at}.conv2', f'{at}.bn2', c, c)
+    c_in = c
+  state['linear.weight'] = rs.randn(num_classes, 64) * 0.1
+  state['linear.bias'] = rs.randn(num_classes)
+  return {
+    k: x.astype(np.int64 if 'tracked' in k else np.float32)
+    for k, x in state.items()
+  }
+
+
+@pytest.fixture(scope='module')
+def state():
+  return resnet20_state()
+
+
+def check_resnet20(frozen, state):
+  assert frozen.model == models.create('resnet20', num_classes=7)
+  assert frozen.classes == tuple('0123456')
+  assert frozen.preprocessing.mean == registry.IMAGENET_MEAN
+  assert (frozen.preprocessing.size, frozen.preprocessing.resize) == (32, None)
+  assert tree.leaves(frozen.masks) == tree.leaves(frozen.scores) == {}
+  assert frozen.masks.keys() == frozen.params.keys()
+  named = tree.leaves(frozen.params)
+  assert {type(x) for x in named.values()} == {type(jnp.zeros(1))}
+  assert {x.dtype for x in named.values()} == {jnp.dtype('float32')}
+  np.testing.assert_array_equal(
+    named['stage2_block1/conv1/kernel'],
+    state['layer2.0.conv1.weight'].transpose(2, 3, 1, 0),
+  )
+  np.testing.assert_array_equal(
+    named['stage3_block3/bn2/scale'], state['layer3.2.bn2.weight']
+  )
+  np.testing.assert_array_equal(named['head/kernel'], state['linear.weight'].T)
+  np.testing.assert_array_equal(
+    frozen.batch_stats['bn_stem']['var'], state['bn1.running_var']
+  )
+
+
+def test_safetensors(state, tmp_path):
+  path = tmp_path / 'x.safetensors'
+  save_file(state, path)
+  check_resnet20(models.load_torch(path, 'resnet20'), state)
+  path.write_bytes(path.read_bytes()[:100])
+  with pytest.raises(ValueError, match='is broken'):
+    models.load_torch(path, 'resnet20')
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+@pytest.mark.parametrize('wrapped', [True, False])
+def test_files_of_torch(zipped, wrapped, state, tmp_path):
+  torch = pytest.importorskip('torch')
+  tensors = OrderedDict(
+    (('module.' if wrapped else '') + k, torch.from_numpy(x))
+    for k, x in state.items()
+  )
+  tensors._metadata = {'': {'version': 1}}  # as Module.state_dict leaves it
+  saved = {'state_dict': tensors, 'best': 0.5} if wrapped else tensors
+  path = tmp_path / 'x.pth'
+  torch.save(saved, path, _use_new_zipfile_serialization=zipped)
+  check_resnet20(models.load_torch(path, 'resnet20'), state)
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+def test_kinds_of_tensors(zipped, tmp_path):
+  torch = pytest.importorskip('torch')
+  base = torch.arange(24, dtype=torch.float32).reshape(4, 6)
+  kinds = {
+    'view': base[1:3, ::2],
+    'transposed': base.T,
+    'shared': base,
+    'scalar': torch.tensor(2.5, dtype=torch.float64),
+    'half': base.half(),
+    'bf16': base.bfloat16(),
+    'bool': base > 3,
+    'int': base.to(torch.int8),
+    'empty': torch.zeros(0, 3),
+    'parameter': torch.nn.Parameter(base + 1),
+  }
+  saved = {'nested': [kinds, 1, (2.5, 'text', None)]}
+  path = tmp_path / 'x.pt'
+  torch.save(saved, path, _use_new_zipfile_serialization=zipped)
+  got, one, rest = unpickle.read(path)['nested']
+  assert (one, rest) == (1, [2.5, 'text', None])
+  for name, want in kinds.items():
+    want = want.detach()
+    want = want.float() if name == 'bf16' else want
+    array = got[name].astype('f') if name == 'bf16' else got[name]
+    assert array.dtype == want.numpy().dtype
+    np.testing.assert_array_equal(array, want.numpy())
+
+
+def test_logits_equal_torch(state, tmp_path):
+  torch = pytest.importorskip('torch')
+  f = torch.nn.functional
+  save_file(state, tmp_path / 'x.safetensors')
+  frozen = models.load_torch(tmp_path / 'x.safetensors', 'resnet20')
+  images = np.random.RandomState(1).rand(3, 32, 32, 3).astype(np.float32)
+  t = {k: torch.from_numpy(x) for k, x in state.items()}
+
+  def conv_bn(x, conv, bn, stride):
+    x = f.conv2d(x, t[f'{conv}.weight'], stride=stride, padding=1)
+    stats = (t[f'{bn}.running_mean'], t[f'{bn}.running_var'])
+    return f.batch_norm(x, *stats, t[f'{bn}.weight'], t[f'{bn}.bias'])
+
+  mean, std = (
+    torch.tensor(v) for v in (registry.IMAGENET_MEAN, registry.IMAGENET_STD)
+  )
+  x = ((torch.from_numpy(images) - mean) / std).permute(0, 3, 1, 2)
+  x = f.relu(conv_bn(x, 'conv1', 'bn1', 1))
+  for s, b in CIFAR_BLOCKS:
+    at, stride = f'layer{s}.{b}', 2 if s > 1 and b == 0 else 1
+    y = f.relu(conv_bn(x, f'{at}.conv1', f'{at}.bn1', stride))
+    y = conv_bn(y, f'{at}.conv2', f'{at}.bn2', 1)
+    if stride == 2:
+      c = x.shape[1] // 2
+      x = f.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, c, c))
+    x = f.relu(x + y)
+  pooled = x.mean((2, 3))
+  want = f.linear(pooled, t['linear.weight'], t['linear.bias']).numpy()
+  got = models.predict(frozen, images)
+  np.testing.assert_allclose(got, want, atol=2e-4 * np.ptp(want))
+  normalised = (images - np.float32(mean)) / np.float32(std)
+  again = models.logits(frozen, normalised.astype(np.float32))
+  np.testing.assert_allclose(got, again, atol=1e-5 * np.ptp(want))
+  gradient = jax.grad(lambda i: models.predict(frozen, i).sum())(images)
+  assert float(jnp.abs(gradient).max()) > 0
+
+
+class Hostile:
+  def __reduce__(self):
+    return os.system, ('exit 1',)
+
+
+def write_zip(path, pickled):
+  with zipfile.ZipFile(path, 'w') as archive:
+    archive.writestr('archive/data.pkl', pickled)
+
+
+def write_legacy(path, pickled):
+  head = (0x1950A86A20F9469CFC6C, 1001, {'little_endian': True})
+  path.write_bytes(b''.join(pickle.dumps(x, 2) for x in head) + pickled)
+
+
+@pytest.mark.parametrize('write', [write_zip, write_legacy])
+@pytest.mark.parametrize(
+  ('pickled', 'named'),
+  [
+    (pickle.dumps({'a': Hostile()}, 2), f'{os.system.__module__}.system'),
+    (b'cbuiltins\neval\n(V1+1\ntR.', 'builtins.eval'),
+    (b'(V1+1\nibuiltins\neval\n.', 'builtins.eval'),
+    (b'ctorch.nn.modules.conv\nConv2d\n.', 'torch.nn.modules.conv.Conv2d'),
+    (b'ctorch._utils\n_rebuild_tensor.__globals__\n.', '__globals__'),
+  ],
+)
+def test_other_globals_are_refused(
+  write, pickled, named, tmp_path, monkeypatch
+):
+  monkeypatch.setattr(os, 'system', lambda _: pytest.fail('code was run'))
+  write(tmp_path / 'x.pth', pickled)
+  with pytest.raises(unpickle.UnsafePickleError, match=named):
+    models.load_torch(tmp_path / 'x.pth', 'resnet20')
+
+
+def tensor_pickle(offset, size, stride):
+  """A protocol-0 pickle of a tensor over a float32 storage of 4 numbers."""
+
+  def numbers(x):
+    return '(' + ''.join(f'I{n}\n' for n in x) + 't'
+
+  return (
+    'ctorch._utils\n_rebuild_tensor_v2\n('
+    '(Vstorage\nctorch\nFloatStorage\nV0\nVcpu\nI4\ntQ'
+    f'I{offset}\n{numbers(size)}{numbers(stride)}I00\nNtR.'
+  ).encode()
+
+
+@pytest.mark.parametrize(
+  ('offset', 'size', 'stride'),
+  [
+    (0, (5,), (1,)),
+    (1, (4,), (1,)),
+    (0, (2, 2), (4, 1)),
+    (0, (2,), (-1,)),
+    (-1, (2,), (1,)),
+    (0, (10**9,), (0,)),
+    (0, (2, 2), (1,)),
+  ],
+)
+def test_tensors_stay_within_their_storage(offset, size, stride, tmp_path):
+  def write(pickled):
+    write_zip(tmp_path / 'x.pth', pickled)
+    with zipfile.ZipFile(tmp_path / 'x.pth', 'a') as archive:
+      archive.writestr('archive/data/0', np.arange(4, dtype='<f4').tobytes())
+
+  write(tensor_pickle(1, (3,), (1,)))
+  np.testing.assert_array_equal(unpickle.read(tmp_path / 'x.pth'), [1, 2, 3])
+  write(tensor_pickle(offset, size, stride))
+  with pytest.raises(ValueError, match='broken'):
+    unpickle.read(tmp_path / 'x.pth')
+
+
+@pytest.mark.parametrize('content', [b'', b'hello world', b'\x80\x02}.' * 9])
+def test_files_of_other_formats(content, tmp_path):
+  path = tmp_path / 'x.pth'
+  path.write_bytes(content)
+  with pytest.raises(ValueError, match=r'x.pth is no file of torch\.save'):
+    models.load_torch(path, 'resnet20')
+
+
+def test_names_must_match(state, tmp_path):
+  path = tmp_path / 'x.safetensors'
+  changed = {**state, 'layer1.0.conv3.weight': state['layer1.0.conv1.weight']}
+  del changed['bn1.bias']
+  changed['linear.weight'] = changed['linear.weight'][:, :60].copy()
+  save_file(changed, path)
+  with pytest.raises(ValueError, match='does not hold a resnet20') as error:
+    models.load_torch(path, 'resnet20')
+  text = str(error.value)
+  assert 'missing: params/bn_stem/bias\n' in text
+  assert 'unexpected: params/stage1_block1/conv3/kernel\n' in text
+  assert 'params/head/kernel (expected (64, 7), got (60, 7))' in text
+
+
+def test_wrong_architecture_names_the_right_one(state, tmp_path):
+  path = tmp_path / 'x.safetensors'
+  save_file(state, path)
+  with pytest.raises(ValueError, match=r'\(3, 3, 3\) basic.*, as resnet20;'):
+    models.load_torch(path, 'resnet32')
+  with pytest.raises(ValueError, match='unknown network'):
+    models.load_torch(path, 'resnet21')
+
+
+def test_checkpoint_without_state_dict(tmp_path):
+  write_zip(tmp_path / 'x.pth', pickle.dumps({'epoch': 3}, 2))
+  with pytest.raises(ValueError, match=r"expected a state dict.*\['epoch'\]"):
+    models.load_torch(tmp_path / 'x.pth', 'resnet20')
+
+
+@pytest.mark.parametrize(
+  ('images', 'message'),
+  [
+    (np.zeros((1, 32, 32, 3), np.uint8), 'divide uint8 by 255'),
+    (np.zeros((1, 3, 32, 32), np.float32), 'channels-first'),
+    (np.zeros((32, 32, 3), np.float32), r'expected images \[B,H,W,3\]'),
+  ],
+)
+def test_bad_images(images, message, state, tmp_path):
+  save_file(state, tmp_path / 'x.safetensors')
+  frozen = models.load_torch(tmp_path / 'x.safetensors', 'resnet20')
+  for run in (models.predict, models.logits):
+    with pytest.raises(ValueError, match=message):
+      run(frozen, images)
+
+
+@pytest.mark.parametrize(
+  ('file', 'name', 'accuracy'),
+  [
+    ('resnet20-12fca82f.th', 'resnet20', 0.9173),
+    pytest.param(
+      'resnet56-4bfd9763.th', 'resnet56', 0.9339, marks=pytest.mark.slow
+    ),
+  ],
+)
+def test_public_checkpoints_on_cifar10(file, name, accuracy, shared_data):
+  frozen = models.load_torch(shared_data / 'weights' / file, name)
+  script = importlib.util.spec_from_file_location(
+    'read', shared_data / 'read.py'
+  )
+  read = importlib.util.module_from_spec(script)
+  script.loader.exec_module(read)
+  images, labels, _ = read.cifar10(shared_data)['test']
+  hits = 0
+  for i in range(0, len(images), 500):
+    batch = images[i : i + 500].astype(np.float32) / 255
+    scores = np.asarray(models.predict(frozen, batch))
+    hits += (scores.argmax(1) == labels[i : i + 500]).sum()
+  assert hits / len(images) == pytest.approx(accuracy, abs=5e-4)

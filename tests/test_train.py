@@ -1,0 +1,226 @@
+"""The training step: sharding, dormant weights, teachers, one program."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from rcj import losses, masks, models, scores, train, tree, weights
+from rcj.types import Frozen, Preprocessing, TrainState
+
+HALF = Preprocessing((0.5,) * 3, (0.5,) * 3, size=16)
+MODEL = models.create('resnet8', num_classes=10, width=0.25)
+CE = {'ce': losses.Weighted(1.0, losses.CrossEntropy())}
+SGD = optax.chain(
+  optax.add_decayed_weights(5e-4), optax.trace(0.9, nesterov=True)
+)
+
+
+def plain(key, images, *, mean, std):
+  del key
+  x = images.astype(jnp.float32) / 255
+  shape = (1, 1, 1, 3)
+  return ((x - jnp.array(mean).reshape(shape)) / jnp.array(std).reshape(shape))[
+    :, None
+  ]
+
+
+def mesh_of(devices):
+  return jax.make_mesh(
+    (devices,),
+    ('data',),
+    (jax.sharding.AxisType.Auto,),
+    devices=jax.devices()[:devices],
+  )
+
+
+def start(trainable=train.WEIGHTS, tx=SGD):
+  params, stats = models.init(jax.random.key(1), MODEL, size=16)
+  nowhere = jax.tree.map(lambda _: None, params)
+  state = TrainState(
+    jnp.int32(0), params, stats, None, nowhere, nowhere, {}, {}
+  )
+  moving, _ = tree.partition(train.trees(state), trainable)
+  return dataclasses.replace(state, opt_state=tx.init(moving))
+
+
+def batch_of(n=16, seed=0):
+  rng = np.random.default_rng(seed)
+  return {
+    'image': rng.integers(0, 256, (n, 16, 16, 3), dtype=np.uint8),
+    'label': rng.integers(0, 10, n).astype(np.int32),
+    'index': np.arange(n, dtype=np.int32),
+  }
+
+
+HOW = dict(
+  model=MODEL,
+  preprocessing=HALF,
+  tx=SGD,
+  schedule=optax.constant_schedule(0.1),
+  augment=plain,
+  terms=CE,
+  effective=weights.Masked(),
+  trainable=train.WEIGHTS,
+)
+
+
+@functools.cache
+def trained(devices, steps=3):
+  mesh = mesh_of(devices)
+  step = train.compiled(train.train_step, mesh, **HOW)
+  state = jax.device_put(start(), jax.NamedSharding(mesh, jax.P()))
+  data = jax.NamedSharding(mesh, jax.P('data'))
+  for i in range(steps):
+    batch = jax.device_put(batch_of(seed=i), data)
+    state, metrics = step(state, batch, jax.random.key(0), None, None)
+  assert step._cache_size() == 1
+  return jax.device_get(state), jax.device_get(metrics)
+
+
+def close(a, b, **tolerance):
+  jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, **tolerance), a, b)
+
+
+def test_one_and_four_devices_agree():
+  one, four = trained(1), trained(4)
+  close(one[0].params, four[0].params, rtol=1e-3, atol=2e-5)
+  close(one[0].batch_stats, four[0].batch_stats, rtol=1e-3, atol=2e-5)
+  assert one[1]['loss'] == pytest.approx(four[1]['loss'], rel=1e-4)
+
+
+def test_update_is_that_of_torch_style_sgd():
+  """First Nesterov step: w - lr * (g + wd w) * (1 + momentum)."""
+  state, batch = start(), batch_of()
+  how = {k: v for k, v in HOW.items() if k not in ('tx', 'schedule')}
+  grads, _ = train.gradients(state, batch, jax.random.key(0), None, None, **how)
+  new, _ = train.train_step(state, batch, jax.random.key(0), None, None, **HOW)
+  want = jax.tree.map(
+    lambda w, g: w - 0.1 * 1.9 * (g + 5e-4 * w), state.params, grads['params']
+  )
+  close(new.params, want, rtol=1e-5, atol=1e-6)
+
+
+def test_pmap_step_gives_the_same_update():
+  """Per-device BatchNorm sees equal shards, so that both are the same step."""
+  shard = batch_of(4)
+  batch = {k: np.concatenate([v] * 4) for k, v in shard.items()}
+  how = {k: v for k, v in HOW.items() if k not in ('tx', 'schedule')}
+  state = start()
+  gradients = functools.partial(train.gradients, **how)
+
+  def one_device(state, batch, key):
+    return jax.lax.pmean(gradients(state, batch, key, None, None), 'data')
+
+  split = jax.tree.map(lambda x: x.reshape(4, 4, *x.shape[1:]), batch)
+  grads, (stats, _, _) = jax.pmap(
+    one_device, axis_name='data', in_axes=(None, 0, None)
+  )(state, split, jax.random.key(0))
+  grads, stats = jax.tree.map(lambda x: x[0], (grads, stats))
+  by_pmap = train.apply_gradients(
+    state,
+    grads,
+    stats,
+    {},
+    tx=SGD,
+    schedule=HOW['schedule'],
+    trainable=train.WEIGHTS,
+  )
+  by_jit, _ = train.train_step(
+    state, batch, jax.random.key(0), None, None, **HOW
+  )
+  close(by_pmap.params, by_jit.params, rtol=1e-4, atol=1e-6)
+  close(by_pmap.batch_stats, by_jit.batch_stats, rtol=1e-4, atol=1e-6)
+
+
+def test_dormant_weights_stay_bit_for_bit():
+  state = start()
+  half = jax.tree.map(
+    lambda x: jax.random.bernoulli(jax.random.key(3), 0.5, x.shape),
+    masks.eligible(state.params),
+  )
+  state = dataclasses.replace(state, masks=half)
+  step = train.compiled(train.train_step, mesh_of(1), **HOW)
+  before = jax.device_get(state)
+  for i in range(3):
+    state, _ = step(state, batch_of(seed=i), jax.random.key(0), None, None)
+
+  def check(old, new, mask):
+    if mask is None:
+      return
+    np.testing.assert_array_equal(old[~mask], np.asarray(new)[~mask])
+    assert (old[mask] != np.asarray(new)[mask]).mean() > 0.9
+
+  jax.tree.map(check, before.params, state.params, before.masks)
+
+
+def test_mask_selection_moves_scores_and_batchnorm_only():
+  state = start()
+  scored = scores.scaled_init(state.params, masks.eligible(state.params))
+  state = dataclasses.replace(state, scores=scored)
+  moving, _ = tree.partition(train.trees(state), train.SCORES)
+  state = dataclasses.replace(state, opt_state=SGD.init(moving))
+  effective = weights.Hydra(0.3)
+  how = {**HOW, 'effective': effective, 'trainable': train.SCORES}
+  k = effective.counts(state.scores)
+  new, _ = train.train_step(
+    state, batch_of(), jax.random.key(0), k, None, **how
+  )
+  for name, old in tree.leaves(state.params).items():
+    same = bool(jnp.all(old == tree.leaves(new.params)[name]))
+    assert same == ('/bn' not in f'/{name}'), name
+  for name, old in tree.leaves(state.scores).items():
+    assert bool(jnp.any(old != tree.leaves(new.scores)[name])), name
+
+
+def test_teacher_gets_views_in_its_own_normalisation():
+  state = start()
+  other = Preprocessing((0.1, 0.2, 0.3), (1.0, 2.0, 0.5), size=16)
+  nowhere = state.masks
+  images = batch_of(4)['image']
+
+  def teacher(shown):
+    return Frozen(
+      state.params, state.batch_stats, nowhere, nowhere,
+      MODEL, weights.Masked(), shown, ('',) * 10,
+    )  # fmt: skip
+
+  views = plain(None, images, mean=HALF.mean, std=HALF.std)
+  seen = train.teacher_outputs(teacher(other), views, HALF)
+  direct = plain(None, images, mean=other.mean, std=other.std)
+  want = train.teacher_outputs(teacher(other), direct, other)
+  close(seen.logits, want.logits, rtol=1e-4, atol=1e-5)
+  same = train.teacher_outputs(teacher(HALF), views, HALF)
+  assert not np.allclose(same.logits, want.logits, atol=1e-3)
+
+
+def test_a_step_taken_again_is_the_same_step():
+  state, batch = start(), batch_of()
+  step = train.compiled(train.train_step, mesh_of(1), **HOW)
+  runs = [
+    step(jax.tree.map(jnp.copy, state), batch, jax.random.key(0), None, None)
+    for _ in range(2)
+  ]
+  jax.tree.map(
+    lambda a, b: np.testing.assert_array_equal(a, b), *[r[0] for r in runs]
+  )
+
+
+def test_bfloat16_compute_keeps_float32_weights():
+  model = models.create(
+    'resnet8', num_classes=10, width=0.25, dtype=jnp.bfloat16
+  )
+  state, batch = start(), batch_of()
+  new, metrics = train.train_step(
+    state, batch, jax.random.key(0), None, None, **{**HOW, 'model': model}
+  )
+  full, exact = train.train_step(
+    state, batch, jax.random.key(0), None, None, **HOW
+  )
+  assert {x.dtype for x in jax.tree.leaves(new.params)} == {jnp.dtype('f4')}
+  assert metrics['loss'] == pytest.approx(float(exact['loss']), rel=0.05)
+  assert metrics['loss'] != exact['loss']

@@ -1,0 +1,164 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from rcj.augment import AugMix, Views, crop_flip, normalise
+
+MEAN, STD = (0.49, 0.48, 0.45), (0.25, 0.24, 0.26)
+HOW = {'mean': MEAN, 'std': STD}
+
+
+def photos(n: int, side: int = 12) -> np.ndarray:
+  rng = np.random.default_rng(0)
+  return rng.integers(0, 256, (n, side, side, 3), np.uint8)
+
+
+def places(image: np.ndarray, cropped: np.ndarray, padding: int) -> list:
+  """All (y, x, mirrored) that make `cropped` out of `image`."""
+  margins = ((padding, padding), (padding, padding), (0, 0))
+  padded = np.pad(image, margins)
+  H, W, _ = image.shape
+  return [
+    (y, x, mirrored)
+    for y, x in np.ndindex(2 * padding + 1, 2 * padding + 1)
+    for mirrored in (False, True)
+    if np.array_equal(
+      cropped[:, ::-1] if mirrored else cropped, padded[y : y + H, x : x + W]
+    )
+  ]
+
+
+def test_every_crop_is_one_of_torchvisions_and_all_are_equally_likely():
+  n, padding = 800, 2
+  x = photos(n, 8)
+  got = np.asarray(crop_flip(jax.random.key(0), x, padding=padding, flip=True))
+  assert got.dtype == np.uint8
+  found = [places(a, b, padding) for a, b in zip(x, got, strict=True)]
+  assert all(len(f) == 1 for f in found)
+  ys, xs, mirrored = np.array([f[0] for f in found]).T
+  for offsets in (ys, xs):
+    seen = np.bincount(offsets, minlength=5)
+    expected = n / 5
+    assert ((seen - expected) ** 2 / expected).sum() < 4 + 5 * np.sqrt(8)
+  assert abs(mirrored.mean() - 0.5) < 4 * 0.5 / np.sqrt(n)
+  assert abs(np.corrcoef(ys, xs)[0, 1]) < 4 / np.sqrt(n)
+
+
+def test_crop_without_flip_on_oblong_images():
+  x = np.random.default_rng(1).integers(0, 256, (9, 6, 10, 3), np.uint8)
+  got = np.asarray(crop_flip(jax.random.key(0), x, padding=3, flip=False))
+  for a, b in zip(x, got, strict=True):
+    (place,) = places(a, b, 3)
+    assert not place[2]
+
+
+def test_nothing_to_do_leaves_the_images():
+  x = photos(3)
+  got = crop_flip(jax.random.key(0), x, padding=0, flip=False)
+  np.testing.assert_array_equal(got, x)
+
+
+def test_crop_depends_on_key_and_position_only():
+  x, key = photos(6), jax.random.key(1)
+  crop = functools.partial(crop_flip, padding=4, flip=True)
+  whole = crop(key, x)
+  np.testing.assert_array_equal(whole[:2], crop(key, x[:2]))
+  np.testing.assert_array_equal(whole[2:], crop(key, x[2:], first=2))
+  assert not np.array_equal(whole, crop(jax.random.key(2), x))
+
+
+def test_normalise():
+  x = photos(2)
+  expected = (x / 255 - MEAN) / STD
+  got = normalise(x, **HOW)
+  assert got.dtype == jnp.float32
+  np.testing.assert_allclose(got, expected, atol=1e-6)
+  np.testing.assert_allclose(
+    normalise(x[0, 0], **HOW), expected[0, 0], atol=1e-6
+  )
+
+
+@pytest.mark.parametrize(
+  ('views', 'count'),
+  [
+    (Views(), 1),
+    (Views(padding=2, flip=True), 1),
+    (Views(flip=True, augmix=AugMix(jsd=False)), 1),
+    (Views(flip=True, augmix=AugMix()), 3),
+  ],
+)
+def test_number_of_views(views, count):
+  x = jax.ShapeDtypeStruct((4, 12, 12, 3), jnp.uint8)
+  call = functools.partial(views, **HOW)
+  shape = jax.eval_shape(call, jax.eval_shape(jax.random.key, 0), x)
+  assert shape.shape == (4, count, 12, 12, 3)
+  assert shape.dtype == jnp.float32
+
+
+def test_view_zero_is_clean_and_all_views_share_the_flip():
+  n, side = 24, 16
+  row = np.linspace(0, 220, side).astype(np.uint8)
+  x = np.broadcast_to(row[:, None], (n, side, side, 3)).copy()
+  # Severity 1 solarizes values above 230 only, so brightness keeps its order.
+  views = Views(flip=True, augmix=AugMix(severity=1))
+  got = np.asarray(views(jax.random.key(3), x, **HOW))
+  clean = (x / 255 - MEAN) / STD
+  turned = 0
+  for image, (zero, *versions) in zip(clean, got, strict=True):
+    flipped = np.abs(zero - image).max() > 1e-5
+    turned += flipped
+    np.testing.assert_allclose(
+      zero, image[:, ::-1] if flipped else image, atol=1e-6
+    )
+    for version in versions:
+      assert np.corrcoef(version.ravel(), zero.ravel())[0, 1] > 0.5
+    assert not np.array_equal(*versions)
+  assert 0 < turned < n
+
+
+@pytest.fixture(scope='module')
+def mesh():
+  return jax.make_mesh((4,), ('data',), axis_types=(AxisType.Auto,))
+
+
+def test_four_devices_give_the_views_of_one_without_communication(mesh):
+  views = Views(padding=2, flip=True, augmix=AugMix(severity=5))
+  x, key = photos(8), jax.random.key(4)
+  alone = jax.jit(functools.partial(views, **HOW))(key, x)
+  together = jax.jit(functools.partial(views, mesh=mesh, **HOW))
+  sharded = jax.device_put(x, NamedSharding(mesh, P('data')))
+  everywhere = jax.device_put(key, NamedSharding(mesh, P()))
+  got = together(everywhere, sharded)
+  np.testing.assert_allclose(got, alone, atol=1e-6)
+  assert got.sharding.spec == P('data')
+  text = together.lower(everywhere, sharded).compile().as_text()
+  for word in ('all-gather', 'all-reduce', 'all-to-all', 'collective-permute'):
+    assert word not in text
+
+
+def test_batches_that_do_not_divide_and_other_meshes_are_named(mesh):
+  key = jax.random.key(0)
+  with pytest.raises(
+    ValueError, match='batch of 6 does not divide among the 4'
+  ):
+    Views()(key, photos(6), mesh=mesh, **HOW)
+  other = jax.make_mesh((4,), ('model',), axis_types=(AxisType.Auto,))
+  with pytest.raises(ValueError, match=r"an axis 'data', it has \['model'\]"):
+    Views()(key, photos(4), mesh=other, **HOW)
+
+
+def test_bad_input_is_named():
+  key = jax.random.key(0)
+  with pytest.raises(TypeError, match='needs uint8 images .* got float32'):
+    Views()(key, photos(2).astype(np.float32), **HOW)
+  with pytest.raises(ValueError, match='single image without its batch axis'):
+    Views()(key, photos(2)[0], **HOW)
+  with pytest.raises(ValueError, match='padding must not be negative, got -1'):
+    crop_flip(key, photos(2), padding=-1, flip=False)
+  with pytest.raises(ValueError, match='severity .* got 20'):
+    AugMix(severity=20)
