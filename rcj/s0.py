@@ -5,8 +5,7 @@ corrupted (-C) and rendered (-R) images. A family of configs is a subclass of
 `S0` with its own numbers; `VARIANTS` names the recipes.
 """
 
-from __future__ import annotations
-
+# No postponed annotations here: the flags read the fields' types.
 import dataclasses
 from collections.abc import Mapping
 from typing import Any

@@ -60,6 +60,31 @@ def apply_chains(
   return unpack(chains.reshape(n, width, *packed.shape[1:]))
 
 
+def mix(
+  images: UInt8[Array, 'N H W 3'],
+  chains: UInt8[Array, 'N K H W 3'],
+  plan: Plan,
+  *,
+  mean: tuple[float, float, float],
+  std: tuple[float, float, float],
+) -> Float32[Array, 'N H W 3']:
+  """(1 - m) * norm(x) + m * sum_k weights_k * norm(chain_k).
+
+  The normalisation is applied once, after the mixture: it is affine and the
+  weights sum to 1.
+  """
+  mixture = _scaled(images, 1 - plan.m)
+  for k in range(chains.shape[1]):
+    mixture += _scaled(chains[:, k], plan.m * plan.weights[:, k])
+  return normalise(mixture, mean=mean, std=std)
+
+
+def _scaled(
+  images: UInt8[Array, 'N H W 3'], by: Float32[Array, ' N']
+) -> Float32[Array, 'N H W 3']:
+  return by[:, None, None, None] * images.astype(jnp.float32)
+
+
 def apply_plan(
   images: UInt8[Array, 'N H W 3'],
   plan: Plan,
@@ -67,11 +92,11 @@ def apply_plan(
   mean: tuple[float, float, float],
   std: tuple[float, float, float],
 ) -> Float32[Array, 'N H W 3']:
-  """Executes a plan: (1 - m) * norm(x) + m * sum_k weights_k * norm(chain_k).
+  """Executes a plan: the normalised mixture of each image and its chains.
 
   This is AugMix's one deterministic function, and the reference that native
-  kernels are held to: every chain is exact to the last bit in uint8, the
-  normalised mixture to about 1e-6 (float32 arithmetic).
+  kernels are held to: every chain (`apply_chains`) is exact to the last bit,
+  their mixture (`mix`) to about 1e-6, in float32.
 
   Works for any H and W. Geometry is computed in float64, which TPUs only
   emulate, and not exactly: there a byte can differ by one where a value falls
@@ -83,16 +108,7 @@ def apply_plan(
     ValueError: if shapes do not fit together.
   """
   chains = apply_chains(images, plan)
-  mixture = _scaled(images, 1 - plan.m)
-  for k in range(chains.shape[1]):
-    mixture += _scaled(chains[:, k], plan.m * plan.weights[:, k])
-  return normalise(mixture, mean=mean, std=std)
-
-
-def _scaled(
-  images: UInt8[Array, 'N H W 3'], by: Float32[Array, ' N']
-) -> Float32[Array, 'N H W 3']:
-  return by[:, None, None, None] * images.astype(jnp.float32)
+  return mix(images, chains, plan, mean=mean, std=std)
 
 
 def augmix(

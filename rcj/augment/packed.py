@@ -17,8 +17,8 @@ Packed = UInt32[Array, 'H W']
 
 def pack(images: UInt8[Array, '*batch 3']) -> UInt32[Array, '*batch']:
   """Joins the bytes of the last axis to one word."""
-  red, green, blue = (images[..., c].astype(jnp.uint32) for c in range(3))
-  return red | green << 8 | blue << 16
+  words = jnp.asarray(images).astype(jnp.uint32)
+  return words[..., 0] | words[..., 1] << 8 | words[..., 2] << 16
 
 
 def unpack(packed: UInt32[Array, '*batch']) -> UInt8[Array, '*batch 3']:

@@ -114,7 +114,7 @@ def _draw(
   """Plan of one image, without the axis N."""
   step_key, depth_key, mixture_key = random.split(key, 3)
   slots = (width, 3 if depth == -1 else depth)
-  # One block of uniforms, because each call of jax.random takes long to compile.
+  # One block of uniforms: each call of jax.random takes long to compile.
   which, how_far, which_way = jnp.unstack(
     random.uniform(step_key, (*slots, 3)), axis=-1
   )

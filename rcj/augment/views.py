@@ -1,4 +1,4 @@
-"""What a training step sees of each image: one clean view, or AugMix's three."""
+"""What a training step sees of each image: a clean view, or AugMix's three."""
 
 from __future__ import annotations
 
