@@ -50,6 +50,7 @@ def digits_config(variant: str, **fields):
 
 
 def main(argv: list[str]) -> None:
+  """Trains what is missing, prints the table, writes the report."""
   logging.set_verbosity(logging.WARNING)  # orbax reports every file it writes
   if len(argv) > 1:
     raise app.UsageError(f'unknown arguments: {argv[1:]}')

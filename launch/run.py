@@ -1,7 +1,7 @@
-"""Runs one experiment, or continues it where it was stopped.
+r"""Runs one experiment, or continues it where it was stopped.
 
   python launch/run.py --config=configs/digits.py:hydra --workdir=runs/hydra
-  python launch/run.py --config=configs/digits.py:hydra --workdir=runs/hydra5 \\
+  python launch/run.py --config=configs/digits.py:hydra --workdir=runs/hydra5 \
     --config.density=0.05
 
 Every field of the config is a flag. The run directory gets config.json,
@@ -25,10 +25,14 @@ _WORKDIR = flags.DEFINE_string('workdir', None, 'Run directory.')
 _SHARED = flags.DEFINE_string(
   'shared', None, 'Folder in which runs share the networks they begin with.'
 )
+_WORKERS = flags.DEFINE_integer(
+  'workers', 0, 'Processes that decode images which are not held in memory.'
+)
 flags.mark_flags_as_required(['config', 'workdir'])
 
 
 def main(argv: list[str]) -> None:
+  """Executes the config in the run directory."""
   logging.set_verbosity(logging.WARNING)  # orbax reports every file it writes
   if len(argv) > 1:
     raise app.UsageError(f'unknown arguments: {argv[1:]}')
@@ -39,6 +43,7 @@ def main(argv: list[str]) -> None:
       _WORKDIR.value,
       prefixes=_SHARED.value,
       checkpoint_every=config.checkpoint_every,
+      workers=_WORKERS.value,
     )
   except (ValueError, FileNotFoundError, FloatingPointError) as e:
     sys.exit(f'{type(e).__name__}: {e}')

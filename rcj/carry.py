@@ -64,6 +64,7 @@ class Env:
     workdir: the run directory.
     checkpoints: where `Train` saves while it runs; None saves nothing.
     checkpoint_every: steps between two such saves.
+    workers: processes that decode images; 0 decodes in threads.
     identity: what, beside phases, decides the result: shared prefixes are
       found by it and by the phases.
     labels: columns that name the run in its rows.
@@ -77,6 +78,7 @@ class Env:
   workdir: Path
   checkpoints: Checkpoints | None = None
   checkpoint_every: int = 1000
+  workers: int = 0
   identity: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   labels: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 

@@ -96,7 +96,7 @@ def corrupted(
     'corrupted',
     labels,
     kept if small else generate,
-    f'generated, {shown}, severities {",".join(map(str, severities))}',
+    f'generated, {shown}',
   )
 
 

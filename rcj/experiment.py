@@ -58,6 +58,7 @@ def execute(
   make_suites: Callable[[DataSets], tuple[Suite, ...]] | None = None,
   prefixes: str | Path | None = None,
   checkpoint_every: int = 1000,
+  workers: int = 0,
   console: rich.console.Console | None = None,
 ) -> Carry:
   """Runs, or continues, an experiment in its run directory.
@@ -69,6 +70,7 @@ def execute(
     make_suites: likewise.
     prefixes: folder in which runs share the networks they begin with.
     checkpoint_every: steps between checkpoints within a phase.
+    workers: processes that decode images that are not in memory.
     console: where people read.
 
   Raises:
@@ -89,6 +91,7 @@ def execute(
       workdir=workdir,
       checkpoints=checkpoints,
       checkpoint_every=checkpoint_every,
+      workers=workers,
       identity=config.identity(),
       labels={'variant': config.variant, 'seed': config.seed},
     )

@@ -88,7 +88,7 @@ def intersect(params: Params, first: Masks, second: Masks) -> Masks:
   return jax.tree.map(both, params, first, second)
 
 
-def density(masks: Masks, params: Params | None = None) -> float:
+def density(masks: Masks, *, params: Params | None = None) -> float:
   """Fraction kept of the masked kernels; 1 if there are none.
 
   Args:

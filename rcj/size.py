@@ -23,7 +23,7 @@ def total(params: Params) -> int:
 
 
 def remaining(
-  params: Params, masks: Masks, groups: Sequence[ChannelGroup] = ()
+  params: Params, masks: Masks, *, groups: Sequence[ChannelGroup] = ()
 ) -> int:
   """Number of parameters that are not masked.
 
@@ -130,7 +130,7 @@ def density_for_filter_ratio(
 
   def left(density):
     masks = _first_filters(params, pruned, density)
-    return remaining(params, masks, groups)
+    return remaining(params, masks, groups=groups)
 
   everything = total(params)
   most, least = left(densities[-1]), left(densities[0])

@@ -106,10 +106,12 @@ def describe(tree: PyTree) -> Any:
   return [list(tree.shape), str(tree.dtype)]
 
 
-def rebuild(
-  description: Any, values: Mapping[str, Any], at: str = ''
-) -> PyTree:
+def rebuild(description: Any, values: Mapping[str, Any]) -> PyTree:
   """Inverse of `describe`, with leaves taken by name from `values`."""
+  return _rebuild(description, values, '')
+
+
+def _rebuild(description: Any, values: Mapping[str, Any], at: str) -> PyTree:
   if description is None:
     return None
   if isinstance(description, list):
@@ -117,6 +119,6 @@ def rebuild(
   prefix = f'{at}/' if at else ''
   if 'dict' in description:
     items = description['dict'].items()
-    return {k: rebuild(v, values, f'{prefix}{k}') for k, v in items}
+    return {k: _rebuild(v, values, f'{prefix}{k}') for k, v in items}
   parts = enumerate(description['tuple'])
-  return tuple(rebuild(v, values, f'{prefix}{i}') for i, v in parts)
+  return tuple(_rebuild(v, values, f'{prefix}{i}') for i, v in parts)

@@ -185,6 +185,7 @@ class Augment(Protocol):
     *,
     mean: tuple[float, float, float],
     std: tuple[float, float, float],
+    mesh: jax.sharding.Mesh | None = None,
   ) -> Float[Array, 'B V H W 3']: ...
 
 

@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 from rcj import intervals
-from rcj.report import COLUMNS
+from rcj.results import COLUMNS
 
 CORRUPTIONS = {  # relative difficulty, mean 1
   'gaussian_noise': 1.3,

@@ -57,7 +57,7 @@ ALLOWED = {
   'models': {'weights', *BASE},
   'data': BASE,
   'checkpoint': BASE,
-  'report': BASE,
+  'report': {'results', *BASE},
   'journal': BASE,
   'results': BASE,
   'optimizer': {'schedules', *BASE},

@@ -59,7 +59,7 @@ def test_filter_masks_take_followers_and_readers_along():
   params, groups = network()
   norms = scores.l1_filter(params, masks.eligible(params), groups=groups)
   mask = masks.keep_top(norms, density=0.5, scope='layer')
-  assert size.remaining(params, mask, groups) == by_hand(4, 8)
+  assert size.remaining(params, mask, groups=groups) == by_hand(4, 8)
   # Only the masks themselves, as long as nothing is removed.
   expected = by_hand(8, 16) - (27 + 72) * 4 - 8 * 8 - 4 * 4 - 2 * 8
   assert size.remaining(params, mask) == expected
@@ -70,7 +70,7 @@ def test_masks_without_followers_are_not_removed():
   norms = scores.l1_filter(params, masks.eligible(params), groups='none')
   mask = masks.keep_top(norms, density=0.5, scope='layer')
   expected = by_hand(8, 16) - (27 + 72) * 4 - 8 * 8
-  assert size.remaining(params, mask, groups) == expected
+  assert size.remaining(params, mask, groups=groups) == expected
 
 
 def test_weight_masks_inside_removed_filters_count_once():
@@ -93,7 +93,7 @@ def test_weight_masks_inside_removed_filters_count_once():
   alive['last']['kernel'][:, :, dead] = 0
   alive['fc']['kernel'][~np.asarray(filters['last_bn']['scale'])] = 0
   expected = sum(np.count_nonzero(w) for w in jax.tree.leaves(alive))
-  assert size.remaining(params, both, groups) == expected
+  assert size.remaining(params, both, groups=groups) == expected
 
 
 @pytest.mark.parametrize('ratio', [1.0, 2.0, 7.5, 11.0])
@@ -126,7 +126,7 @@ def test_density_for_filter_ratio_comes_nearest(ratio):
   density = size.density_for_filter_ratio(params, eligible, ratio, groups)
   norms = scores.l1_filter(params, eligible, groups=groups)
   left = size.remaining(
-    params, masks.keep_top(norms, density=density, scope='layer'), groups
+    params, masks.keep_top(norms, density=density, scope='layer'), groups=groups
   )
   wanted = size.total(params) / ratio
   reachable = [

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from rcj import losses, masks, models, scores, train, tree, weights
+from rcj.augment import AugMix, Views
 from rcj.types import Frozen, Preprocessing, TrainState
 
 HALF = Preprocessing((0.5,) * 3, (0.5,) * 3, size=16)
@@ -57,16 +58,21 @@ def batch_of(n=16, seed=0):
   }
 
 
-HOW = dict(
-  model=MODEL,
-  preprocessing=HALF,
-  tx=SGD,
-  schedule=optax.constant_schedule(0.1),
-  augment=plain,
-  terms=CE,
-  effective=weights.Masked(),
-  trainable=train.WEIGHTS,
-)
+HOW = {
+  'model': MODEL,
+  'preprocessing': HALF,
+  'tx': SGD,
+  'schedule': optax.constant_schedule(0.1),
+  'augment': plain,
+  'terms': CE,
+  'effective': weights.Masked(),
+  'trainable': train.WEIGHTS,
+}
+
+
+def one_step(state, batch, *, k=None, **changes):
+  run = jax.jit(functools.partial(train.train_step, **{**HOW, **changes}))
+  return run(state, batch, jax.random.key(0), k, None)
 
 
 @functools.cache
@@ -98,7 +104,7 @@ def test_update_is_that_of_torch_style_sgd():
   state, batch = start(), batch_of()
   how = {k: v for k, v in HOW.items() if k not in ('tx', 'schedule')}
   grads, _ = train.gradients(state, batch, jax.random.key(0), None, None, **how)
-  new, _ = train.train_step(state, batch, jax.random.key(0), None, None, **HOW)
+  new, _ = one_step(state, batch)
   want = jax.tree.map(
     lambda w, g: w - 0.1 * 1.9 * (g + 5e-4 * w), state.params, grads['params']
   )
@@ -130,9 +136,7 @@ def test_pmap_step_gives_the_same_update():
     schedule=HOW['schedule'],
     trainable=train.WEIGHTS,
   )
-  by_jit, _ = train.train_step(
-    state, batch, jax.random.key(0), None, None, **HOW
-  )
+  by_jit, _ = one_step(state, batch)
   close(by_pmap.params, by_jit.params, rtol=1e-4, atol=1e-6)
   close(by_pmap.batch_stats, by_jit.batch_stats, rtol=1e-4, atol=1e-6)
 
@@ -165,11 +169,9 @@ def test_mask_selection_moves_scores_and_batchnorm_only():
   moving, _ = tree.partition(train.trees(state), train.SCORES)
   state = dataclasses.replace(state, opt_state=SGD.init(moving))
   effective = weights.Hydra(0.3)
-  how = {**HOW, 'effective': effective, 'trainable': train.SCORES}
+  how = {'effective': effective, 'trainable': train.SCORES}
   k = effective.counts(state.scores)
-  new, _ = train.train_step(
-    state, batch_of(), jax.random.key(0), k, None, **how
-  )
+  new, _ = one_step(state, batch_of(), k=k, **how)
   for name, old in tree.leaves(state.params).items():
     same = bool(jnp.all(old == tree.leaves(new.params)[name]))
     assert same == ('/bn' not in f'/{name}'), name
@@ -215,12 +217,25 @@ def test_bfloat16_compute_keeps_float32_weights():
     'resnet8', num_classes=10, width=0.25, dtype=jnp.bfloat16
   )
   state, batch = start(), batch_of()
-  new, metrics = train.train_step(
-    state, batch, jax.random.key(0), None, None, **{**HOW, 'model': model}
-  )
-  full, exact = train.train_step(
-    state, batch, jax.random.key(0), None, None, **HOW
-  )
+  new, metrics = one_step(state, batch, model=model)
+  _, exact = one_step(state, batch)
   assert {x.dtype for x in jax.tree.leaves(new.params)} == {jnp.dtype('f4')}
   assert metrics['loss'] == pytest.approx(float(exact['loss']), rel=0.05)
   assert metrics['loss'] != exact['loss']
+
+
+@pytest.mark.parametrize('platform', ['cuda', 'tpu'])
+def test_the_step_lowers_for_accelerators(platform):
+  """With AugMix, on a mesh of four: rules are checked without the hardware."""
+  mesh = mesh_of(4)
+  how = {
+    **HOW,
+    'augment': functools.partial(Views(padding=4, augmix=AugMix()), mesh=mesh),
+    'terms': {**CE, 'jsd': losses.Weighted(12.0, losses.JSD())},
+  }
+  step = train.compiled(train.train_step, mesh, **how)
+  data = jax.NamedSharding(mesh, jax.P('data'))
+  batch = jax.device_put(batch_of(), data)
+  traced = step.trace(start(), batch, jax.random.key(0), None, None)
+  text = traced.lower(lowering_platforms=(platform,)).as_text()
+  assert 'convolution' in text

@@ -112,20 +112,21 @@ def _draw(
   all_ops: bool,
 ) -> Plan:
   """Plan of one image, without the axis N."""
-  step_key, depth_key, mixture_key = random.split(key, 3)
   slots = (width, 3 if depth == -1 else depth)
   # One block of uniforms: each call of jax.random takes long to compile.
-  which, how_far, which_way = jnp.unstack(
-    random.uniform(step_key, (*slots, 3)), axis=-1
-  )
+  steps = width * slots[1] * 3
+  u = random.uniform(key, (steps + width + width + 2,))
+  which, how_far, which_way = u[:steps].reshape(3, *slots)
   op = (which * (len(NAMES) if all_ops else PAPER_OPS)).astype(jnp.int32)
   level = 0.1 + (severity - 0.1) * how_far
   sign = jnp.where(which_way > 0.5, -1.0, 1.0)
   param = jnp.stack(_parameters(level, sign, size), -1)
   param = jnp.take_along_axis(param, op[..., None], -1)
-  used = random.randint(depth_key, (width, 1), 1, 4) if depth == -1 else depth
-  empty = jnp.arange(slots[1], dtype=jnp.int32)[None] >= used
-  weights, m = _mixture(mixture_key, width, alpha)
+  used = jnp.full((width,), depth)
+  if depth == -1:
+    used = 1 + (u[steps : steps + width] * 3).astype(jnp.int32)
+  empty = jnp.arange(slots[1], dtype=jnp.int32)[None] >= used[:, None]
+  weights, m = _mixture(key, u[steps + width :], alpha)
   return Plan(
     op=jnp.where(empty, -1, op),
     param=jnp.pad(
@@ -137,11 +138,14 @@ def _draw(
 
 
 def _mixture(
-  key: Key[Array, ''], width: int, alpha: float
+  key: Key[Array, ''], u: Float32[Array, ' K+2'], alpha: float
 ) -> tuple[Float32[Array, ' K'], Float32[Array, '']]:
   """Dirichlet weights and the Beta share, as ratios of gamma variables."""
-  logs = random.loggamma(key, alpha, (width + 2,), jnp.float32)
-  return jax.nn.softmax(logs[:width]), jax.nn.sigmoid(logs[-2] - logs[-1])
+  if alpha == 1:  # Gamma(1) is the exponential distribution.
+    logs = jnp.log(-jnp.log1p(-u))
+  else:
+    logs = random.loggamma(random.fold_in(key, 1), alpha, u.shape, jnp.float32)
+  return jax.nn.softmax(logs[:-2]), jax.nn.sigmoid(logs[-2] - logs[-1])
 
 
 def augmix_plan(
@@ -159,7 +163,8 @@ def augmix_plan(
   """Draws AugMix for `n` images; a pure function that may be jitted.
 
   Image i's draws depend on the key and on its position `first + i` alone: not
-  on `n`, nor on how a batch is split over devices.
+  on `n`, nor on how a batch is split over devices (weights and share to the
+  last bit of their logarithms).
 
   Args:
     key: of the whole batch.

@@ -12,6 +12,7 @@ from rcj.data.crops import (
 )
 from rcj.data.evaluation import eval_batches
 from rcj.data.folder import FolderSource
+from rcj.data.memory import in_memory
 from rcj.data.pipeline import TrainStream
 from rcj.data.registry import load
 from rcj.data.sources import ArraySource, DataSets, subset
@@ -23,6 +24,7 @@ __all__ = [
   'TrainStream',
   'crop_and_flip',
   'eval_batches',
+  'in_memory',
   'load',
   'random_flip',
   'random_resized_crop',

@@ -15,6 +15,7 @@ from rcj import train
 from rcj.carry import Carry, Env, encode
 from rcj.data import TrainStream
 from rcj.phases.network import snapshot
+from rcj.phases.stream import open_stream
 from rcj.types import Batch, Frozen, Metrics
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Loop:
     meter.flush()
     stream.close()
     _check_one_program(step)
+    self.env.journal.say(meter.summary())
     return carry
 
   def _compiled(self, carry: Carry) -> Any:
@@ -103,11 +105,11 @@ class Loop:
     )
 
   def _stream(self, carry: Carry) -> TrainStream:
-    stream = TrainStream(
-      self.env.data.train,
+    stream = open_stream(
+      self.env,
+      self.key,
       batch_size=self.phase.batch_size,
-      seed=int(jax.random.bits(self.key)),
-      mesh=self.env.mesh,
+      size=carry.preprocessing.size,
     )
     # A rewound network takes up the order of images with its schedule.
     begin = {**stream.get_state(), 'step': int(carry.state.step)}
@@ -128,6 +130,7 @@ class _Meter:
     self._loop, self._at = loop, carry.phase
     self._begin, self._waited, self._done = time.perf_counter(), 0.0, 0
     self._pending: tuple[int, Batch, Metrics] | None = None
+    self._loss = math.nan
 
   def take(
     self, now: int, batch: Batch, metrics: Metrics, waited: float
@@ -144,6 +147,7 @@ class _Meter:
     now, batch, metrics = self._pending
     self._pending = None
     values = {n: float(x) for n, x in jax.device_get(metrics).items()}
+    self._loss = values['loss']
     if not math.isfinite(values['loss']):
       raise FloatingPointError(self._alarm(now, batch, values))
     every = max(1, self._loop.total // 100)
@@ -170,6 +174,14 @@ class _Meter:
   def wait_share(self) -> float:
     """Fraction of the time in which a step waited for data."""
     return self._waited / max(time.perf_counter() - self._begin, 1e-9)
+
+  def summary(self) -> str:
+    """The phase in a line, with the metrics that were read last."""
+    return (
+      f'phase {self._at}: {self._loop.total} steps of '
+      f'{self._loop.phase.batch_size} images, loss {self._loss:.3f}, '
+      f'{self.note()}'
+    )
 
   def note(self) -> str:
     """Throughput and data wait in a few words."""

@@ -16,7 +16,7 @@ def parameters(network: Frozen) -> tuple[int, int]:
   """(all parameters, parameters left after pruning) of a network."""
   groups = network.model.channel_groups()
   total = size.total(network.params)
-  return total, size.remaining(network.params, network.masks, groups)
+  return total, size.remaining(network.params, network.masks, groups=groups)
 
 
 @dataclasses.dataclass(frozen=True)

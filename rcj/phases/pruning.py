@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -55,11 +56,15 @@ class Prune:
     candidates = self._eligible(state, state.masks)
     scored = self._scores(carry, env, candidates)
     by_filter = self.score.endswith('filter')
-    kept = masks.keep_top(
-      scored,
-      density=self._density(carry, candidates),
-      scope='layer' if by_filter else self.scope,
-    )
+    with warnings.catch_warnings(record=True) as caught:
+      warnings.simplefilter('always')
+      kept = masks.keep_top(
+        scored,
+        density=self._density(carry, candidates),
+        scope='layer' if by_filter else self.scope,
+      )
+    for warning in caught:
+      env.journal.say(f'warning: {warning.message}')
     kept = masks.intersect(state.params, kept, state.masks)
     state = dataclasses.replace(state, masks=place(kept, env.replicated))
     carry = dataclasses.replace(carry, state=state)
@@ -154,9 +159,11 @@ class InitScores:
       made = scores.scaled_init(state.params, candidates)
     else:
       made = scores.kaiming_init(env.phase_key(carry), state.params, candidates)
-    density = self.density or size.density_for_ratio(
-      state.params, candidates, self.ratio
-    )
+    density = self.density
+    if density is None:
+      # Hydra counts dormant weights too, so the ratio is over all of them.
+      everywhere = masks.eligible(state.params, **include, exclude=self.exclude)
+      density = size.density_for_ratio(state.params, everywhere, self.ratio)
     state = dataclasses.replace(state, scores=place(made, env.replicated))
     return dataclasses.replace(
       carry, state=state, effective=weights.Hydra(density, self.scope)

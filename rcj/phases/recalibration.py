@@ -5,12 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 
-import jax
-
 from rcj import train
 from rcj.augment import Views
 from rcj.carry import Carry, Env, place
-from rcj.data import TrainStream
+from rcj.phases.stream import open_stream
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,13 +42,11 @@ class RecalibrateBN:
       augment=functools.partial(self.augment, mesh=env.mesh),
       effective=carry.effective,
     )
-    stream = TrainStream(
-      env.data.train,
-      batch_size=self.batch_size,
-      seed=int(jax.random.bits(key)),
-      mesh=env.mesh,
+    stream = open_stream(
+      env, key, batch_size=self.batch_size, size=carry.preprocessing.size
     )
     for _ in range(self.steps):
       state = step(state, next(stream), key, k)
+    stream.close()
     state = dataclasses.replace(state, step=at)
     return dataclasses.replace(carry, state=state)

@@ -74,9 +74,6 @@ class Train:
       carry, state=self._start(carry, env, key, teacher)
     )
     carry = Loop(self, env, teacher, key, total).run(carry)
-    env.journal.say(
-      f'phase {carry.phase}: {total} steps of {self.batch_size} images'
-    )
     state = dataclasses.replace(
       carry.state,
       opt_state=None,

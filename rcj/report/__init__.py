@@ -6,12 +6,11 @@ needs matplotlib and jinja2, the rest numpy and rich.
 """
 
 from rcj.report.html import write_html
-from rcj.report.rows import COLUMNS, Row, read
+from rcj.report.rows import Row, read
 from rcj.report.summary import Estimate, Line, Setting, table
 from rcj.report.terminal import print_table
 
 __all__ = [
-  'COLUMNS',
   'Estimate',
   'Line',
   'Row',

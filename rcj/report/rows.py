@@ -12,24 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-COLUMNS = (
-  'run',
-  'variant',
-  'network',
-  'method',
-  'seed',
-  'parameters',
-  'nonzero',
-  'ratio',
-  'suite',
-  'corruption',
-  'severity',
-  'protocol',
-  'n',
-  'error',
-  'low',
-  'high',
-)
+from rcj.results import COLUMNS
+
 SUITES = ('clean', 'corrupted', 'rendition')
 MEAN = 'mean'  # name of the summary row over the cells of a suite
 CONFIG_FIELDS = ('variant', 'seed', 'scale', 'data')

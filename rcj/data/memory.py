@@ -1,0 +1,35 @@
+"""Images that are read on demand, taken into memory."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import UInt8
+
+from rcj.data.feeds import stack
+from rcj.data.sources import ArraySource
+from rcj.types import Source
+
+Transform = Callable[[UInt8[np.ndarray, 'H W 3']], UInt8[np.ndarray, 'h w 3']]
+
+
+def in_memory(source: Source, *, transform: Transform) -> ArraySource:
+  """All images of `source`, each through `transform`, decoded in threads.
+
+  A set of 5,000 images of 224 px takes 750 MB.
+
+  Args:
+    source: the images.
+    transform: makes them all of one size, such as `resize_center_crop` with
+      its options bound.
+
+  Raises:
+    ValueError: if the images still differ in size, or one cannot be read.
+  """
+  with concurrent.futures.ThreadPoolExecutor() as pool:
+    images = pool.map(
+      lambda i: transform(source[i]['image']), range(len(source))
+    )
+    return ArraySource(stack(list(images)), source.labels, source.classes)
