@@ -27,13 +27,17 @@ def launch(workdir):
     'JAX_COMPILATION_CACHE_DIR': jax.config.jax_compilation_cache_dir,
     'XLA_FLAGS': '--xla_force_host_platform_device_count=2',
   }
-  return subprocess.Popen(
-    [sys.executable, str(TINY), str(workdir)],
-    env=environment,
-    stdout=subprocess.DEVNULL,
-    stderr=subprocess.PIPE,
-    text=True,
-  )
+  with said(workdir).open('w') as log:
+    return subprocess.Popen(
+      [sys.executable, str(TINY), str(workdir)],
+      env=environment,
+      stdout=log,
+      stderr=log,
+    )
+
+
+def said(workdir):
+  return workdir.with_suffix('.log')
 
 
 def reached(workdir, target):
@@ -59,13 +63,13 @@ def killed_at(workdir, target):
     child.send_signal(signal.SIGKILL)
     child.wait()
     return True
-  assert child.returncode == 0, child.stderr.read()
+  assert child.returncode == 0, said(workdir).read_text()
   return False
 
 
 def finished(workdir):
   child = launch(workdir)
-  assert child.wait() == 0, child.stderr.read()
+  assert child.wait() == 0, said(workdir).read_text()
   with opened(workdir / 'checkpoints') as checkpoints:
     one = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     items, _ = checkpoints.restore(checkpoints.latest(), one)
