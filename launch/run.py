@@ -45,7 +45,7 @@ def main(argv: list[str]) -> None:
       checkpoint_every=config.checkpoint_every,
       workers=_WORKERS.value,
     )
-  except (ValueError, FileNotFoundError, FloatingPointError) as e:
+  except (ValueError, OSError, FloatingPointError) as e:
     sys.exit(f'{type(e).__name__}: {e}')
   print(f'results: {pathlib.Path(_WORKDIR.value) / "results.csv"}')
 
@@ -55,9 +55,21 @@ def parse(argv: list[str]) -> list[str]:
   try:
     return app.parse_flags_with_usage(argv)
   except (KeyError, AttributeError) as e:
-    fields = dataclasses.fields(_CONFIG.value)
-    shown = '\n'.join(f'  --config.{f.name}={f.default}' for f in fields)
+    fields = dataclasses.asdict(_without_overrides(argv))
+    shown = '\n'.join(f'  --config.{name}={x}' for name, x in fields.items())
     sys.exit(f'{e.args[0]}; its fields and their defaults:\n{shown}')
+  except OSError as e:
+    sys.exit(f'{type(e).__name__}: {e}')
+
+
+def _without_overrides(argv: list[str]) -> experiment.Config:
+  """The config as its file gives it: a flag that failed has no value."""
+  alone = flags.FlagValues()
+  holder = config_flags.DEFINE_config_file(
+    'config', flag_values=alone, sys_argv=[]
+  )
+  alone(argv, known_only=True)
+  return holder.value
 
 
 if __name__ == '__main__':

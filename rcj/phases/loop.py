@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
 
-from rcj import train
 from rcj.carry import Carry, Env, encode
 from rcj.data import TrainStream
 from rcj.phases.network import snapshot
-from rcj.phases.stream import open_stream
-from rcj.types import Batch, Frozen, Metrics
-
-if TYPE_CHECKING:
-  from rcj.phases.training import Train
+from rcj.types import Batch, Frozen, Metrics, TrainState
 
 # A checkpoint's number orders all moments of a run: phase, then step.
 _STEPS_PER_PHASE = 10**8
@@ -41,18 +36,24 @@ class Loop:
   """One training phase under way.
 
   Attributes:
-    phase: what to do.
-    env: data, devices, log.
-    teacher: network that the terms ask, or None.
+    env: devices, log, checkpoints.
+    step: the compiled training step.
+    stream: the training images, where the phase stands.
     key: randomness of the phase.
+    teacher: network that the terms ask, or None.
     total: steps in the whole schedule.
+    batch_size: images per step.
+    snapshots: (step, name) pairs to save.
   """
 
-  phase: Train
   env: Env
-  teacher: Frozen | None
+  step: Callable[..., tuple[TrainState, Metrics]]
+  stream: TrainStream
   key: Any
+  teacher: Frozen | None
   total: int
+  batch_size: int
+  snapshots: tuple[tuple[int, str], ...]
 
   def run(self, carry: Carry) -> Carry:
     """Steps from where `carry` stands to the end of the schedule.
@@ -64,7 +65,6 @@ class Loop:
       FloatingPointError: at the first loss that is not finite.
       RuntimeError: if the step was compiled more than once.
     """
-    step, stream = self._compiled(carry), self._stream(carry)
     meter = _Meter(self, carry)
     k = carry.effective.counts(carry.state.scores)
     state, begin = carry.state, int(carry.state.step)
@@ -72,52 +72,24 @@ class Loop:
       f'phase {carry.phase}', self.total, begin
     ) as bar:
       for now in range(begin + 1, self.total + 1):
-        batch = next(stream)
-        state, metrics = step(state, batch, self.key, k, self.teacher)
+        batch = next(self.stream)
+        state, metrics = self.step(state, batch, self.key, k, self.teacher)
         bar.advance(meter.note())
-        meter.take(now, batch, metrics, stream.wait_seconds)
+        meter.take(now, batch, metrics)
         carry = dataclasses.replace(
-          carry, state=state, step=now, stream=stream.get_state()
+          carry, state=state, step=now, stream=self.stream.get_state()
         )
         carry = self._snapshots(carry, now)
         if now % self.env.checkpoint_every == 0 and now < self.total:
           meter.flush()
           save(carry, self.env)
     meter.flush()
-    stream.close()
-    _check_one_program(step)
+    _check_one_program(self.step)
     self.env.journal.say(meter.summary())
     return carry
 
-  def _compiled(self, carry: Carry) -> Any:
-    how = self.phase
-    return train.compiled(
-      train.train_step,
-      self.env.mesh,
-      model=carry.model,
-      preprocessing=carry.preprocessing,
-      tx=how.optimizer.build(),
-      schedule=how.optimizer.schedule.build(self.total),
-      augment=functools.partial(how.augment, mesh=self.env.mesh),
-      terms=how.terms,
-      effective=carry.effective,
-      trainable=how.trainable,
-    )
-
-  def _stream(self, carry: Carry) -> TrainStream:
-    stream = open_stream(
-      self.env,
-      self.key,
-      batch_size=self.phase.batch_size,
-      size=carry.preprocessing.size,
-    )
-    # A rewound network takes up the order of images with its schedule.
-    begin = {**stream.get_state(), 'step': int(carry.state.step)}
-    stream.set_state(begin if carry.stream is None else carry.stream)
-    return stream
-
   def _snapshots(self, carry: Carry, now: int) -> Carry:
-    for at, name in self.phase.snapshots:
+    for at, name in self.snapshots:
       if at == now:
         carry = snapshot(carry, self.env, name)
     return carry
@@ -128,17 +100,15 @@ class _Meter:
 
   def __init__(self, loop: Loop, carry: Carry):
     self._loop, self._at = loop, carry.phase
-    self._begin, self._waited, self._done = time.perf_counter(), 0.0, 0
+    self._begin, self._done = time.perf_counter(), 0
     self._pending: tuple[int, Batch, Metrics] | None = None
     self._loss = math.nan
 
-  def take(
-    self, now: int, batch: Batch, metrics: Metrics, waited: float
-  ) -> None:
+  def take(self, now: int, batch: Batch, metrics: Metrics) -> None:
     """Reads the step before, keeps this one for later."""
     self.flush()
     self._pending = (now, batch, metrics)
-    self._waited, self._done = waited, self._done + 1
+    self._done += 1
 
   def flush(self) -> None:
     """Checks and logs the step that is still pending."""
@@ -169,17 +139,19 @@ class _Meter:
   def images_per_second(self) -> float:
     """Throughput since the phase began or was taken up."""
     seconds = time.perf_counter() - self._begin
-    return self._done * self._loop.phase.batch_size / max(seconds, 1e-9)
+    return self._done * self._loop.batch_size / max(seconds, 1e-9)
 
   def wait_share(self) -> float:
     """Fraction of the time in which a step waited for data."""
-    return self._waited / max(time.perf_counter() - self._begin, 1e-9)
+    return self._loop.stream.wait_seconds / max(
+      time.perf_counter() - self._begin, 1e-9
+    )
 
   def summary(self) -> str:
     """The phase in a line, with the metrics that were read last."""
     return (
       f'phase {self._at}: {self._loop.total} steps of '
-      f'{self._loop.phase.batch_size} images, loss {self._loss:.3f}, '
+      f'{self._loop.batch_size} images, loss {self._loss:.3f}, '
       f'{self.note()}'
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Mapping
@@ -13,9 +14,11 @@ import numpy as np
 from rcj import losses, models, train, tree
 from rcj.augment import Views
 from rcj.carry import Carry, Env, place
+from rcj.data import TrainStream
 from rcj.optimizer import SGD
 from rcj.phases.loop import Loop
 from rcj.phases.network import saved_network
+from rcj.phases.stream import open_stream
 from rcj.types import Frozen, Outputs, TrainState
 
 
@@ -73,7 +76,18 @@ class Train:
     carry = dataclasses.replace(
       carry, state=self._start(carry, env, key, teacher)
     )
-    carry = Loop(self, env, teacher, key, total).run(carry)
+    with contextlib.closing(self._stream(carry, env, key)) as stream:
+      loop = Loop(
+        env=env,
+        step=self._compiled(carry, env, total),
+        stream=stream,
+        key=key,
+        teacher=teacher,
+        total=total,
+        batch_size=self.batch_size,
+        snapshots=self.snapshots,
+      )
+      carry = loop.run(carry)
     state = dataclasses.replace(
       carry.state,
       opt_state=None,
@@ -82,6 +96,32 @@ class Train:
       step=place(np.int32(0), env.replicated),
     )
     return dataclasses.replace(carry, state=state)
+
+  def _compiled(self, carry: Carry, env: Env, total: int) -> Any:
+    return train.compiled(
+      train.train_step,
+      env.mesh,
+      model=carry.model,
+      preprocessing=carry.preprocessing,
+      tx=self.optimizer.build(),
+      schedule=self.optimizer.schedule.build(total),
+      augment=functools.partial(self.augment, mesh=env.mesh),
+      terms=self.terms,
+      effective=carry.effective,
+      trainable=self.trainable,
+    )
+
+  def _stream(self, carry: Carry, env: Env, key: Any) -> TrainStream:
+    stream = open_stream(
+      env,
+      key,
+      batch_size=self.batch_size,
+      size=carry.preprocessing.size,
+    )
+    # A rewound network takes up the order of images with its schedule.
+    begin = {**stream.get_state(), 'step': int(carry.state.step)}
+    stream.set_state(begin if carry.stream is None else carry.stream)
+    return stream
 
   def _teacher(self, carry: Carry) -> Frozen | None:
     if self.teacher is None:

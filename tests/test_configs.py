@@ -1,0 +1,150 @@
+"""Every file under configs/: its essay, its fields, its recipes."""
+
+import dataclasses
+import importlib.util
+import pathlib
+import re
+
+import pytest
+from absl import flags
+from ml_collections import config_flags
+
+from rcj import phases, s0
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / 'configs'
+FILES = sorted(path.name for path in FOLDER.glob('*.py'))
+PRUNED = ('gw', 'lw', 'l1', 'random', 'hydra', 'hydra_kd')
+OTHER = {int: '3', float: '0.375', str: 'other', bool: 'true'}
+
+
+def module(name):
+  spec = importlib.util.spec_from_file_location('config', FOLDER / name)
+  made = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(made)
+  return made
+
+
+def parsed(*argv):
+  """The config that these words of a command line give."""
+  argv = ['run.py', *argv]
+  values = flags.FlagValues()
+  holder = config_flags.DEFINE_config_file(
+    'config', flag_values=values, sys_argv=argv
+  )
+  values(argv)
+  return holder.value
+
+
+@pytest.fixture(params=FILES)
+def name(request):
+  return request.param
+
+
+def test_there_are_configs():
+  assert {'cifar10.py', 'digits.py', 'folder.py'} <= set(FILES)
+
+
+def test_the_essay_says_what_it_costs_and_how_to_run_it(name):
+  essay = module(name).__doc__
+  assert essay.splitlines()[0].endswith('.')
+  assert 'Cost: ' in essay or 'Cost at ' in essay
+  assert f'python launch/run.py --config=configs/{name}:' in essay
+  assert '--workdir=' in essay
+  (listed,) = re.findall(r'Variants: ([^.]*)\.', essay)
+  assert tuple(listed.split()) == s0.VARIANTS
+
+
+def test_the_command_of_the_essay_is_understood(name):
+  essay = module(name).__doc__
+  words = re.findall(r'--config\S*', essay)
+  config = parsed(
+    words[0].replace('configs', str(FOLDER)),
+    *words[1:],
+  )
+  assert words[0].endswith(f':{config.variant}')
+  for word in words[1:]:
+    field, value = word.removeprefix('--config.').split('=')
+    assert str(getattr(config, field)) == value
+
+
+@pytest.mark.parametrize('variant', s0.VARIANTS)
+def test_every_variant_is_a_plain_value_with_a_recipe(name, variant):
+  config = module(name).get_config(variant)
+  assert dataclasses.is_dataclass(config)
+  assert config.variant == variant
+  for value in dataclasses.asdict(config).values():
+    assert type(value) in (str, int, float, bool)
+  recipe = config.recipe()
+  assert isinstance(recipe[0], phases.Init)
+  assert isinstance(recipe[-1], phases.Evaluate)
+  assert recipe == module(name).get_config(variant).recipe()
+  assert set(config.identity()) <= set(dataclasses.asdict(config))
+
+
+def test_the_variant_has_a_default(name):
+  assert module(name).get_config().variant in s0.VARIANTS
+
+
+def test_an_unknown_variant_is_answered_with_all(name):
+  with pytest.raises(ValueError, match=r"'hidra'.*" + ', '.join(s0.VARIANTS)):
+    module(name).get_config('hidra')
+
+
+def test_every_field_is_a_flag_of_its_type(name):
+  default = module(name).get_config()
+  values = {
+    f.name: OTHER[f.type]
+    for f in dataclasses.fields(default)
+    if f.name != 'variant'
+  }
+  config = parsed(
+    f'--config={FOLDER / name}:hydra',
+    '--config.variant=gw',
+    *(f'--config.{field}={value}' for field, value in values.items()),
+  )
+  assert config.variant == 'gw'
+  for field, value in values.items():
+    got = getattr(config, field)
+    assert type(got) is type(getattr(default, field)), field
+    assert str(got).lower() == value
+
+
+def test_an_unknown_field_and_a_wrong_type_are_refused(name):
+  with pytest.raises(KeyError, match='densty'):
+    parsed(f'--config={FOLDER / name}:gw', '--config.densty=0.1')
+  with pytest.raises(flags.IllegalFlagValueError, match='density'):
+    parsed(f'--config={FOLDER / name}:gw', '--config.density=much')
+
+
+@pytest.mark.parametrize('variant', PRUNED)
+def test_density_replaces_the_ratio(name, variant):
+  config = module(name).get_config(variant)
+  before = config.recipe()
+  config.density = 0.07
+  after = config.recipe()
+  changed = [
+    (old, new) for old, new in zip(before, after, strict=True) if old != new
+  ]
+  ((old, new),) = changed
+  assert isinstance(new, (phases.Prune, phases.InitScores))
+  assert (old.density, old.ratio) == (None, config.ratio)
+  assert (new.density, new.ratio) == (0.07, None)
+
+
+def trained(recipe):
+  return [phase for phase in recipe if isinstance(phase, phases.Train)]
+
+
+@pytest.mark.parametrize('variant', s0.VARIANTS)
+def test_scale_shortens_every_training_and_nothing_else(name, variant):
+  config = module(name).get_config(variant)
+  before = config.recipe()
+  config.scale = 0.25
+  after = config.recipe()
+  assert trained(before)
+  for old, new in zip(trained(before), trained(after), strict=True):
+    assert new.epochs == pytest.approx(old.epochs / 4)
+    assert new.epochs > 0
+    assert dataclasses.replace(new, epochs=old.epochs) == old
+  rest = [p for p in before if not isinstance(p, phases.Train)]
+  assert rest == [p for p in after if not isinstance(p, phases.Train)]
