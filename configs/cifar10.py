@@ -19,7 +19,7 @@ Variants: std augmix kd at kd_augmix teacher gw lw l1 random hydra hydra_kd.
 import dataclasses
 
 from rcj import data as data_sets
-from rcj import evaluate, s0, schedules
+from rcj import evaluate, models, s0, schedules
 from rcj.types import Preprocessing
 
 
@@ -33,16 +33,18 @@ class Cifar10(s0.S0):
   """
 
   data: str = 'cifar10'
+  student: str = 'resnet18'
+  student_width: float = 0.5
+  student_stem: str = 'cifar'
+  large_stem: str = 'cifar'
   test_size: int = 0
   severities: str = '12345'
 
   def schedule(self) -> schedules.MultiStep:
-    return schedules.MultiStep(self.learning_rate, drops=(80 / 160, 120 / 160))
+    return dataclasses.replace(schedules.CIFAR, peak=self.learning_rate)
 
   def preprocessing(self) -> Preprocessing:
-    return Preprocessing(
-      (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616), size=32
-    )
+    return models.preprocessing('resnet20')  # of every network on CIFAR
 
   def load_data(self) -> data_sets.DataSets:
     return data_sets.load(
@@ -62,4 +64,4 @@ class Cifar10(s0.S0):
 
 def get_config(variant: str = 'std') -> Cifar10:
   """The experiment; `variant` comes after the colon of --config."""
-  return Cifar10(variant=variant, large='resnet18')
+  return Cifar10(variant=variant)

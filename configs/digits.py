@@ -20,7 +20,7 @@ Variants: std augmix kd at kd_augmix teacher gw lw l1 random hydra hydra_kd.
 import dataclasses
 
 from rcj import data as data_sets
-from rcj import evaluate, s0, schedules
+from rcj import evaluate, models, s0, schedules
 from rcj.types import Preprocessing
 
 
@@ -39,12 +39,13 @@ class Digits(s0.S0):
   batch_size: int = 32
   decay: str = r'.*kernel'
   flip: bool = False
+  jsd_distilled: float = 12.0
 
   def schedule(self) -> schedules.Cosine:
     return schedules.Cosine(self.learning_rate)
 
   def preprocessing(self) -> Preprocessing:
-    return Preprocessing((0.5,) * 3, (0.5,) * 3, size=32)
+    return models.preprocessing(self.large)
 
   def load_data(self) -> data_sets.DataSets:
     return data_sets.load(self.data, train_size=self.train_size)

@@ -17,7 +17,7 @@ import dataclasses
 import functools
 
 from rcj import data as data_sets
-from rcj import evaluate, s0, schedules
+from rcj import evaluate, models, s0, schedules
 from rcj.types import Preprocessing
 
 
@@ -38,6 +38,7 @@ class Folder(s0.S0):
   mask_epochs: float = 90.0
   finetune_epochs: float = 180.0
   batch_size: int = 256
+  nesterov: bool = False
   weight_decay: float = 1e-4
   crop: int = 0
   flip: bool = False  # random crops of files are mirrored where they are read
@@ -51,15 +52,14 @@ class Folder(s0.S0):
     return dataclasses.replace(schedules.IMAGENET, peak=peak)
 
   def preprocessing(self) -> Preprocessing:
-    return Preprocessing(
-      (0.485, 0.456, 0.406),
-      (0.229, 0.224, 0.225),
-      size=self.size,
-      resize=self.resize,
+    return dataclasses.replace(
+      models.preprocessing('resnet18'), size=self.size, resize=self.resize
     )
 
   def load_data(self) -> data_sets.DataSets:
-    return data_sets.load(self.data, root=self.data_root)
+    return data_sets.load(
+      self.data, root=self.data_root, train_size=self.train_size
+    )
 
   def suites(self, sets: data_sets.DataSets) -> tuple[evaluate.Suite, ...]:
     crop = functools.partial(

@@ -11,6 +11,7 @@ what was stopped continues.
 import dataclasses
 import importlib.util
 import pathlib
+import sys
 import time
 
 import jax
@@ -66,6 +67,10 @@ def main(argv: list[str]) -> None:
       size = f'-ratio{fields["ratio"]:g}' if fields else ''
       runs.append(folder / f'{variant}{size}-seed{seed}')
       console.print(f'[bold]{runs[-1].name}[/]')
+      try:
+        experiment.claim(runs[-1], config)
+      except ValueError as e:
+        sys.exit(str(e))
       experiment.execute(
         config,
         runs[-1],

@@ -36,18 +36,26 @@ def main(argv: list[str]) -> None:
   logging.set_verbosity(logging.WARNING)  # orbax reports every file it writes
   if len(argv) > 1:
     raise app.UsageError(f'unknown arguments: {argv[1:]}')
-  config = _CONFIG.value
+  config, workdir = _CONFIG.value, pathlib.Path(_WORKDIR.value)
+  try:
+    config.recipe()
+    data = config.load_data()
+    suites = config.suites(data)
+    experiment.claim(workdir, config)
+  except (ValueError, OSError, ImportError) as e:
+    sys.exit(f'{type(e).__name__}: {e}')
   try:
     experiment.execute(
       config,
-      _WORKDIR.value,
+      workdir,
+      load_data=lambda: data,
+      make_suites=lambda _: suites,
       prefixes=_SHARED.value,
-      checkpoint_every=config.checkpoint_every,
       workers=_WORKERS.value,
     )
-  except (ValueError, OSError, FloatingPointError) as e:
+  except FloatingPointError as e:
     sys.exit(f'{type(e).__name__}: {e}')
-  print(f'results: {pathlib.Path(_WORKDIR.value) / "results.csv"}')
+  print(f'results: {workdir / "results.csv"}')
 
 
 def parse(argv: list[str]) -> list[str]:

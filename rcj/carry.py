@@ -82,6 +82,10 @@ class Env:
   identity: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   labels: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+  def key_data(self) -> list[int]:
+    """The root key in numbers that JSON can hold."""
+    return np.asarray(jax.random.key_data(self.key)).ravel().tolist()
+
   @property
   def replicated(self) -> jax.sharding.Sharding:
     """Placement of the training state: a copy on every device."""
@@ -107,9 +111,9 @@ def frozen(carry: Carry, classes: tuple[str, ...]) -> Frozen:
   )
 
 
-def place(tree_: Any, sharding: jax.sharding.Sharding) -> Any:
+def place(arrays: Any, sharding: jax.sharding.Sharding) -> Any:
   """A copy with `sharding`; shares no buffer, so either may be donated."""
-  return jax.tree.map(lambda x: jax.device_put(jnp.copy(x), sharding), tree_)
+  return jax.tree.map(lambda x: jax.device_put(jnp.copy(x), sharding), arrays)
 
 
 _STATE = ('batch_stats', 'masks', 'scores', 'heads', 'aux', 'step')
@@ -139,7 +143,7 @@ def encode(carry: Carry, env: Env) -> tuple[Items, dict[str, Any]]:
     'phase': carry.phase,
     'step': carry.step,
     'stream': carry.stream,
-    'key': _key_data(env),
+    'key': env.key_data(),
   }
   return items, record
 
@@ -150,7 +154,7 @@ def decode(items: Items, record: Mapping[str, Any], env: Env) -> Carry:
   Raises:
     ValueError: if the checkpoint was written under another seed.
   """
-  if record['key'] != _key_data(env):
+  if record['key'] != env.key_data():
     raise ValueError(
       'the checkpoint was written by a run with another seed; '
       'continue it with its own seed or use an empty run directory'
@@ -181,10 +185,6 @@ def decode(items: Items, record: Mapping[str, Any], env: Env) -> Carry:
     stream=record['stream'],
     **own,
   )
-
-
-def _key_data(env: Env) -> list[int]:
-  return np.asarray(jax.random.key_data(env.key)).ravel().tolist()
 
 
 def _statics(network: Frozen) -> dict[str, Any]:

@@ -8,6 +8,7 @@ corrupted versions are resampled together) and comparisons are paired.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -76,7 +77,11 @@ def corrupted(
   table: int | None = None,
   seed: int = 0,
 ) -> Suite:
-  """Images under every corruption and severity, made here ('generated')."""
+  """Images under every corruption and severity, made here ('generated').
+
+  Raises:
+    ValueError: as `corruptions.corrupted_set`, at the call.
+  """
   made: list[Cell] = []
 
   def generate() -> Iterator[Cell]:
@@ -87,9 +92,10 @@ def corrupted(
 
   def kept() -> Iterable[Cell]:
     if not made:
-      made.extend(generate())
+      made[:] = list(generate())  # all of it, or none if interrupted
     return made
 
+  generate()  # refuses what it cannot make; makes nothing before it is asked
   small = images.nbytes * len(names) * len(severities) <= _KEEP_BYTES
   shown = f'{table} px table' if table else 'table of the image size'
   return Suite(
@@ -100,10 +106,15 @@ def corrupted(
   )
 
 
-@jax.jit
-def _classify(network: Frozen, images: UInt8[Array, 'B H W 3']) -> Array:
+@functools.partial(jax.jit, static_argnames='everywhere')
+def _classify(
+  network: Frozen,
+  images: UInt8[Array, 'B H W 3'],
+  *,
+  everywhere: jax.sharding.NamedSharding,
+) -> Int[Array, ' B']:
   logits = models.predict(network, images.astype(jnp.float32) / 255)
-  return jnp.argmax(logits, -1)
+  return jax.lax.with_sharding_constraint(jnp.argmax(logits, -1), everywhere)
 
 
 def classify(
@@ -119,13 +130,14 @@ def classify(
   program compiles once. `network` must live on the devices of `mesh`.
   """
   sharding = jax.NamedSharding(mesh, jax.P('data'))
+  everywhere = jax.NamedSharding(mesh, jax.P())
   size = -(-min(batch_size, len(images)) // mesh.size) * mesh.size
   predicted = []
   for start in range(0, len(images), size):
     batch = images[start : start + size]
     padding = [(0, size - len(batch)), (0, 0), (0, 0), (0, 0)]
     batch = jax.device_put(np.pad(batch, padding), sharding)
-    predicted.append(_classify(network, batch))
+    predicted.append(_classify(network, batch, everywhere=everywhere))
   return np.concatenate([np.asarray(p) for p in predicted])[: len(images)]
 
 

@@ -7,9 +7,11 @@ same config in the same directory continues; another config is refused.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +31,7 @@ class Config(Protocol):
 
   variant: str
   seed: int
+  checkpoint_every: int
 
   def recipe(self) -> tuple[Phase, ...]:
     """The phases, from the fields as they are after all overrides."""
@@ -57,7 +60,6 @@ def execute(
   load_data: Callable[[], DataSets] | None = None,
   make_suites: Callable[[DataSets], tuple[Suite, ...]] | None = None,
   prefixes: str | Path | None = None,
-  checkpoint_every: int = 1000,
   workers: int = 0,
   console: rich.console.Console | None = None,
 ) -> Carry:
@@ -69,19 +71,20 @@ def execute(
     load_data: instead of the config's, when several runs share the data.
     make_suites: likewise.
     prefixes: folder in which runs share the networks they begin with.
-    checkpoint_every: steps between checkpoints within a phase.
     workers: processes that decode images that are not in memory.
     console: where people read.
 
   Raises:
     ValueError: if the directory belongs to another config; shows the
       difference.
+    RuntimeError: if another process runs in the directory.
   """
   recipe, workdir = config.recipe(), Path(workdir)
   data = (load_data or config.load_data)()
-  claim(workdir, dataclasses.asdict(config))
+  claim(workdir, config)
   journal = Journal(workdir, console=console, enabled=jax.process_index() == 0)
-  with opened(workdir / 'checkpoints') as checkpoints:
+  own = alone(workdir) if journal.enabled else contextlib.nullcontext()
+  with own, opened(workdir / 'checkpoints') as checkpoints:
     env = Env(
       data=data,
       suites=(make_suites or config.suites)(data),
@@ -90,7 +93,7 @@ def execute(
       key=jax.random.key(config.seed),
       workdir=workdir,
       checkpoints=checkpoints,
-      checkpoint_every=checkpoint_every,
+      checkpoint_every=config.checkpoint_every,
       workers=workers,
       identity=config.identity(),
       labels={'variant': config.variant, 'seed': config.seed},
@@ -98,31 +101,58 @@ def execute(
     return run(recipe, env, prefixes=prefixes and Path(prefixes))
 
 
-def claim(workdir: Path, fields: Mapping[str, Any]) -> None:
-  """Writes config.json, or checks that it says the same.
+@contextlib.contextmanager
+def alone(workdir: Path) -> Iterator[None]:
+  """Keeps other processes of this machine out of a run directory.
+
+  Raises:
+    RuntimeError: if there is one already.
+  """
+  with (workdir / 'lock').open('a') as lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise RuntimeError(
+        f'another process runs in {workdir}; wait for it, stop it, or choose '
+        'another --workdir'
+      ) from None
+    yield
+
+
+# Fields that cannot change a result: a run may be continued with another.
+_FREE = {'checkpoint_every'}
+
+
+def claim(workdir: Path, config: Config) -> None:
+  """Makes the run directory, or checks that it belongs to this config.
 
   Raises:
     ValueError: if the directory was made by another config, naming each
       field that differs, or holds something that is no run.
   """
-  path = workdir / 'config.json'
-  fields = json.loads(json.dumps(fields))
-  if not path.exists():
-    if workdir.is_dir() and any(workdir.iterdir()):
-      raise ValueError(
-        f'{workdir} is not empty and holds no config.json: it is no run '
-        'directory; choose another --workdir'
-      )
+  path, partial = workdir / 'config.json', workdir / 'config.partial'
+  fields = json.loads(json.dumps(dataclasses.asdict(config)))
+  if path.exists():
+    _compare(workdir, json.loads(path.read_text()), fields)
+    return
+  if workdir.is_dir() and any(p != partial for p in workdir.iterdir()):
+    raise ValueError(
+      f'{workdir} is not empty and holds no config.json: it is no run '
+      'directory; choose another --workdir'
+    )
+  if jax.process_index() == 0:
     workdir.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix('.partial')
     partial.write_text(json.dumps(fields, indent=2) + '\n')
     partial.rename(path)
-    return
-  theirs = json.loads(path.read_text())
+
+
+def _compare(
+  workdir: Path, theirs: Mapping[str, Any], fields: Mapping[str, Any]
+) -> None:
   lines = [
     f'  {name}: {theirs.get(name, "absent")!r} there, '
     f'{fields.get(name, "absent")!r} now'
-    for name in sorted(theirs.keys() | fields.keys())
+    for name in sorted((theirs.keys() | fields.keys()) - _FREE)
     if theirs.get(name) != fields.get(name)
   ]
   if lines:

@@ -23,6 +23,7 @@ class Journal:
 
   Attributes:
     console: rich console for people.
+    enabled: whether anything is said at all.
   """
 
   def __init__(
@@ -33,7 +34,10 @@ class Journal:
     enabled: bool = True,
   ):
     """Opens the log; with `enabled` False (other hosts) it stays silent."""
-    self.console = console or rich.console.Console(quiet=not enabled)
+    self.enabled = enabled
+    self.console = rich.console.Console(quiet=True)
+    if enabled:
+      self.console = console or rich.console.Console()
     self._path = Path(workdir) / 'metrics.jsonl' if enabled else None
     self._board = _tensorboard(workdir) if enabled else None
 

@@ -47,6 +47,7 @@ class SGD:
     )
 
   def _decays(self, trainable: PyTree) -> PyTree:
+    tree.check_pattern(trainable, self.decay)
     return tree.map_named(
       lambda n, _: re.fullmatch(self.decay, n) is not None, trainable
     )

@@ -55,17 +55,20 @@ class S0:
     train_size: images to train on, 0 for all.
     student: model of std, augmix, kd, at, kd_augmix.
     student_width: its width.
+    student_stem: its first layers, '' for the model's own.
     large: model of the teacher, and of every network that is pruned.
     large_width: its width.
+    large_stem: its first layers, '' for the model's own.
     dtype: compute type, 'float32' or 'bfloat16'.
     ratio: all parameters / non-zero parameters after pruning.
-    density: fraction kept of the kernels; when above 0 it replaces `ratio`.
+    density: fraction kept of the kernels; if given, it replaces `ratio`.
     epochs: of training from random weights.
     mask_epochs: of learning masks (Hydra).
     finetune_epochs: after pruning; Hydra's mask_epochs are taken off.
     scale: multiplies every number of epochs.
     batch_size: images per step.
     learning_rate: at its peak, in every phase (learning-rate rewinding).
+    nesterov: look-ahead form of momentum 0.9.
     weight_decay: L2 coefficient.
     decay: pattern of the leaves that decay.
     crop: pixels of zero padding for random crops.
@@ -86,8 +89,10 @@ class S0:
   train_size: int = 0
   student: str = 'resnet20'
   student_width: float = 1.0
+  student_stem: str = ''
   large: str = 'resnet18'
   large_width: float = 1.0
+  large_stem: str = ''
   dtype: str = 'float32'
   ratio: float = 10.0
   density: float = 0.0
@@ -97,13 +102,14 @@ class S0:
   scale: float = 1.0
   batch_size: int = 128
   learning_rate: float = 0.1
+  nesterov: bool = True
   weight_decay: float = 5e-4
   decay: str = '.*'
   crop: int = 4
   flip: bool = True
   augmix_severity: float = 3.0
   jsd: float = 12.0
-  jsd_distilled: float = 12.0
+  jsd_distilled: float = 6.0
   kd: float = 0.9
   temperature: float = 4.0
   at: float = 1000.0
@@ -168,9 +174,10 @@ class S0:
   def _hydra(self) -> tuple[Phase, ...]:
     """Pre-trained weights, learned masks, fine-tuned weights (3 phases)."""
     distil = 'kd' if self.variant == 'hydra_kd' else ''
-    rest = max(self.finetune_epochs - self.mask_epochs, 0)
+    rest = self.finetune_epochs - self.mask_epochs
+    tune = self._train(augmix=True, distil=distil, epochs=max(rest, 1))
     return (
-      Save('teacher'),
+      *((Save('teacher'),) if distil else ()),
       InitScores(**self._size()),
       self._train(
         augmix=True,
@@ -179,12 +186,12 @@ class S0:
         trainable=train.SCORES,
       ),
       FreezeMask(),
-      self._train(augmix=True, distil=distil, epochs=rest),
+      *((tune,) if rest > 0 else ()),
       Evaluate(_HYDRA[self.variant]),
     )
 
   def _size(self) -> dict[str, float]:
-    if self.density > 0:
+    if self.density:
       return {'density': self.density}
     return {'ratio': self.ratio}
 
@@ -193,6 +200,7 @@ class S0:
       getattr(self, role),
       self.preprocessing(),
       width=getattr(self, f'{role}_width'),
+      stem=getattr(self, f'{role}_stem') or None,
       dtype=self.dtype,
     )
 
@@ -209,7 +217,7 @@ class S0:
       terms=self._terms(augmix, distil),
       optimizer=SGD(
         self.schedule(),
-        nesterov=True,
+        nesterov=self.nesterov,
         weight_decay=self.weight_decay,
         decay=self.decay,
       ),

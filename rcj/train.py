@@ -32,7 +32,6 @@ from rcj.types import (
 # Which leaves a phase trains, as patterns on {params, scores, heads}.
 WEIGHTS = r'(params|heads)/.*'
 SCORES = r'(scores|heads)/.*|params/(.*/)?bn\w*/.*'
-SCORES_ONLY = r'(scores|heads)/.*'
 
 
 def trees(state: TrainState) -> PyTree:
@@ -189,7 +188,11 @@ def train_step(
   grads, (stats, aux, metrics) = gradients(
     state, batch, key, k, teacher, trainable=trainable, **how
   )
-  metrics = {**metrics, 'learning_rate': schedule(state.step)}
+  metrics = {
+    **metrics,
+    'gradient_norm': optax.tree.norm(grads),
+    'learning_rate': schedule(state.step),
+  }
   new = apply_gradients(
     state, grads, stats, aux, tx=tx, schedule=schedule, trainable=trainable
   )

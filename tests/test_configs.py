@@ -11,6 +11,11 @@ from ml_collections import config_flags
 
 from rcj import phases, s0
 
+# ml_collections loads config files by a method that Python has deprecated.
+pytestmark = pytest.mark.filterwarnings(
+  r'ignore:the load_module\(\) method:DeprecationWarning'
+)
+
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / 'configs'
 FILES = sorted(path.name for path in FOLDER.glob('*.py'))
 PRUNED = ('gw', 'lw', 'l1', 'random', 'hydra', 'hydra_kd')

@@ -100,7 +100,9 @@ def test_rewind_of_a_run_without_rows(tmp_path, alone):
 
 def test_other_hosts_write_and_say_nothing(tmp_path, capfd):
   (tmp_path / 'metrics.jsonl').write_text('of the first host\n')
-  journal = Journal(tmp_path, enabled=False)
+  out = io.StringIO()
+  console = Console(file=out, force_terminal=True)
+  journal = Journal(tmp_path, console=console, enabled=False)
   journal.metrics(0, 1, loss=1.0)
   journal.rewind(0, 0)
   journal.say('hello')
@@ -109,6 +111,7 @@ def test_other_hosts_write_and_say_nothing(tmp_path, capfd):
   assert [p.name for p in tmp_path.iterdir()] == ['metrics.jsonl']
   assert (tmp_path / 'metrics.jsonl').read_text() == 'of the first host\n'
   assert capfd.readouterr() == ('', '')
+  assert out.getvalue() == ''
 
 
 def output(tmp_path, *, terminal):

@@ -13,11 +13,12 @@ import jax
 import numpy as np
 import pytest
 
+from rcj import results
 from rcj.checkpoint import opened
 
 TINY = pathlib.Path(__file__).parent / 'tiny.py'
 # The phases of the tiny recipe that train, and their steps: (index, steps).
-TRAINING = ((1, 40), (4, 30), (6, 30))
+TRAINING = ((1, 40), (3, 30), (5, 30))
 
 
 def launch(workdir):
@@ -73,11 +74,14 @@ def finished(workdir):
   with opened(workdir / 'checkpoints') as checkpoints:
     one = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     items, _ = checkpoints.restore(checkpoints.latest(), one)
-  return {
+  end = {
     f'{item}/{name}': np.asarray(x)
     for item, arrays in items.items()
     for name, x in arrays.items()
   }
+  with np.load(workdir / 'predictions.npz') as predictions:
+    end |= dict(predictions)
+  return end
 
 
 @pytest.fixture(scope='module')
@@ -92,6 +96,7 @@ def check_kills(folder, targets, undisturbed):
   assert got.keys() == undisturbed.keys()
   for name, want in undisturbed.items():
     np.testing.assert_array_equal(got[name], want, err_msg=name)
+  assert len(results.read_rows(folder / 'results.csv')) == 1
   rows = [
     json.loads(line)
     for line in (folder / 'metrics.jsonl').read_text().splitlines()

@@ -48,6 +48,4 @@ if __name__ == '__main__':
   from rcj import experiment
 
   config = Tiny(variant='hydra')
-  experiment.execute(
-    config, sys.argv[1], checkpoint_every=config.checkpoint_every
-  )
+  experiment.execute(config, sys.argv[1])

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from rcj.data.decode import decode
-from rcj.data.sources import DataSets
+from rcj.data.sources import DataSets, shorten
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp')
 _SHOWN = 5
@@ -100,8 +100,16 @@ def folder(
   train_split: str = 'train',
   test_split: str = 'val',
   on_error: Literal['raise', 'skip'] = 'raise',
+  train_size: int = 0,
 ) -> DataSets:
   """Both splits of a set in ImageNet's layout, `root`/split/class/image.
+
+  Args:
+    root: folder of the splits.
+    train_split: name of the training folder.
+    test_split: name of the test folder.
+    on_error: see `FolderSource`.
+    train_size: a fixed stratified subset of so many training images, 0 for all.
 
   Raises:
     FileNotFoundError: if `root` or a split does not exist.
@@ -116,12 +124,13 @@ def folder(
       f'{base}: {train_split} has {len(train.classes)} classes and '
       f'{test_split} {len(test.classes)}; only one has: {_some(odd)}'
     )
+  chosen = shorten(train, train_size)
   return DataSets(
     name=base.name,
-    train=train,
+    train=chosen,
     test=test,
     protocol={
-      'train': f'{len(train)} images of {train_split}, {len(train.skipped)} '
+      'train': f'{len(chosen)} images of {train_split}, {len(train.skipped)} '
       'left out',
       'test': f'{len(test)} images of {test_split}, {len(test.skipped)} '
       'left out',

@@ -1,8 +1,7 @@
 """The phases that recipes are made of.
 
-Each is a frozen value and a function from `Carry` to `Carry`. Apart from
-`Train` they are cheap and deterministic, so a restarted run simply takes them
-again.
+Each is a frozen value and a function from `Carry` to `Carry`. All are
+deterministic; a restarted run takes those after its last training phase again.
 """
 
 from rcj.phases.measuring import Evaluate

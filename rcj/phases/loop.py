@@ -62,8 +62,8 @@ class Loop:
     while the devices work.
 
     Raises:
-      FloatingPointError: at the first loss that is not finite.
-      RuntimeError: if the step was compiled more than once.
+      FloatingPointError: at the first loss or gradient that is not finite.
+      RuntimeError: if the second step was compiled again.
     """
     meter = _Meter(self, carry)
     k = carry.effective.counts(carry.state.scores)
@@ -74,6 +74,8 @@ class Loop:
       for now in range(begin + 1, self.total + 1):
         batch = next(self.stream)
         state, metrics = self.step(state, batch, self.key, k, self.teacher)
+        if now == begin + 2:
+          _check_one_program(self.step)
         bar.advance(meter.note())
         meter.take(now, batch, metrics)
         carry = dataclasses.replace(
@@ -84,7 +86,6 @@ class Loop:
           meter.flush()
           save(carry, self.env)
     meter.flush()
-    _check_one_program(self.step)
     self.env.journal.say(meter.summary())
     return carry
 
@@ -118,7 +119,7 @@ class _Meter:
     self._pending = None
     values = {n: float(x) for n, x in jax.device_get(metrics).items()}
     self._loss = values['loss']
-    if not math.isfinite(values['loss']):
+    if not math.isfinite(values['loss'] + values['gradient_norm']):
       raise FloatingPointError(self._alarm(now, batch, values))
     every = max(1, self._loop.total // 100)
     if now % every == 0 or now == self._loop.total:
@@ -129,7 +130,8 @@ class _Meter:
       self._loop.env.journal.metrics(self._at, now, **values, **rates)
 
   def _alarm(self, now: int, batch: Batch, values: dict[str, float]) -> str:
-    where = np.asarray(batch['index']).tolist()
+    shards = batch['index'].addressable_shards
+    where = np.unique(np.concatenate([s.data for s in shards])).tolist()
     return (
       f'loss {values["loss"]} at step {now} of phase {self._at}; all terms: '
       f'{values}; training images of the batch: {where}. The last good '

@@ -6,16 +6,22 @@ import dataclasses
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-from rcj import evaluate, results, size
+from rcj import evaluate, masks, results, size, tree
 from rcj.carry import Carry, Env, frozen
 from rcj.types import Frozen
 
 
 def parameters(network: Frozen) -> tuple[int, int]:
-  """(all parameters, parameters left after pruning) of a network."""
+  """(all parameters, parameters left by masks and scores) of a network."""
   groups = network.model.channel_groups()
   total = size.total(network.params)
+  if tree.leaves(network.scores):
+    k = network.effective.counts(network.scores)
+    learned = masks.keep_k(jax.tree.map(jnp.abs, network.scores), k)
+    alive = masks.intersect(network.params, learned, network.masks)
+    network = dataclasses.replace(network, masks=alive)
   return total, size.remaining(network.params, network.masks, groups=groups)
 
 

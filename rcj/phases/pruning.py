@@ -15,6 +15,21 @@ from rcj.carry import Carry, Env, frozen, place
 from rcj.phases.measuring import parameters
 from rcj.types import Masks, TrainState
 
+_SCORES = ('magnitude', 'random', 'l1_filter', 'random_filter')
+
+
+def _check_size(
+  density: float | None, ratio: float | None, rate: float | None
+) -> None:
+  if density is not None and not 0 < density <= 1:
+    raise ValueError(f'density is the fraction kept, in (0, 1], not {density}')
+  if rate is not None and not 0 <= rate < 1:
+    raise ValueError(f'rate is the fraction removed, in [0, 1), not {rate}')
+  if ratio is not None and ratio < 1:
+    raise ValueError(
+      f'ratio is all parameters over those left, at least 1, not {ratio}'
+    )
+
 
 @dataclasses.dataclass(frozen=True)
 class Prune:
@@ -48,6 +63,11 @@ class Prune:
       raise ValueError(
         'Prune wants exactly one of density, ratio and rate, got '
         f'density={self.density}, ratio={self.ratio}, rate={self.rate}'
+      )
+    _check_size(self.density, self.ratio, self.rate)
+    if self.score not in _SCORES:
+      raise ValueError(
+        f'no score {self.score!r}; there are {", ".join(_SCORES)}'
       )
 
   def __call__(self, carry: Carry, env: Env) -> Carry:
@@ -101,12 +121,13 @@ class Prune:
     density, alive = self.density, float(masks.density(candidates))
     if density is None:
       density = self._density_for_ratio(carry)
-    if density > alive:
+    weights_alive = sum(int(m.sum()) for m in jax.tree.leaves(candidates))
+    if density > alive + 1 / max(weights_alive, 1):
       raise ValueError(
         f'Prune to density {density:g}, but only {alive:g} is still alive; '
         'pruned weights are never revived'
       )
-    return density / alive
+    return min(density / alive, 1.0)
 
   def _density_for_ratio(self, carry: Carry) -> float:
     params = carry.state.params
@@ -147,6 +168,7 @@ class InitScores:
         'InitScores wants exactly one of density and ratio, got '
         f'density={self.density}, ratio={self.ratio}'
       )
+    _check_size(self.density, self.ratio, None)
 
   def __call__(self, carry: Carry, env: Env) -> Carry:
     """The carry with scores and `weights.Hydra` as effective weights."""

@@ -58,6 +58,10 @@ class Train:
         'Train wants exactly one of epochs and steps, got '
         f'epochs={self.epochs}, steps={self.steps}'
       )
+    if (self.epochs or self.steps or 0) <= 0:
+      raise ValueError(
+        f'Train for {self.epochs} epochs or {self.steps} steps trains nothing'
+      )
     missing = [n for n, w in self.terms.items() if w.term.needs_teacher]
     if missing and self.teacher is None:
       raise ValueError(f'the terms {missing} need teacher=... in this Train')
@@ -71,6 +75,9 @@ class Train:
   def __call__(self, carry: Carry, env: Env) -> Carry:
     """The carry with the trained network."""
     total = self.length(len(env.data.train))
+    beyond = [x for x in self.snapshots if not 1 <= x[0] <= total]
+    if beyond:
+      raise ValueError(f'snapshots {beyond} lie outside the steps 1..{total}')
     teacher = self._teacher(carry)
     key = env.phase_key(carry)
     carry = dataclasses.replace(
@@ -118,7 +125,8 @@ class Train:
       batch_size=self.batch_size,
       size=carry.preprocessing.size,
     )
-    # A rewound network takes up the order of images with its schedule.
+    # A rewound network begins at its place in the schedule, so the epochs of
+    # the stream end where those of the schedule do.
     begin = {**stream.get_state(), 'step': int(carry.state.step)}
     stream.set_state(begin if carry.stream is None else carry.stream)
     return stream
@@ -143,9 +151,7 @@ class Train:
     state = dataclasses.replace(state, heads=heads, aux=aux)
     moving, _ = tree.partition(train.trees(state), self.trainable)
     opt_state = jax.jit(tx.init, out_shardings=env.replicated)(moving)
-    return place(
-      dataclasses.replace(state, opt_state=opt_state), env.replicated
-    )
+    return dataclasses.replace(state, opt_state=opt_state)
 
   def _term_state(
     self, carry: Carry, env: Env, key: Any, teacher: Frozen | None
