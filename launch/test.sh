@@ -7,4 +7,5 @@ unset CDPATH
 cd ..
 "$BASH" launch/setup.sh demo,tb,fast,dev
 source launch/env.sh
-exec .venv/bin/python -m pytest "$@"
+# Two processes, because compiling, most of the work, uses one core each.
+exec .venv/bin/python -m pytest -n 2 --dist=loadfile "$@"

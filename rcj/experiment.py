@@ -126,16 +126,20 @@ _FREE = {'checkpoint_every'}
 def claim(workdir: Path, config: Config) -> None:
   """Makes the run directory, or checks that it belongs to this config.
 
+  A run that never took a step, usually because of a mistake in its config, may
+  be started again with another.
+
   Raises:
     ValueError: if the directory was made by another config, naming each
       field that differs, or holds something that is no run.
   """
   path, partial = workdir / 'config.json', workdir / 'config.partial'
   fields = json.loads(json.dumps(dataclasses.asdict(config)))
-  if path.exists():
+  begun = (workdir / 'metrics.jsonl').exists()
+  if path.exists() and begun:
     _compare(workdir, json.loads(path.read_text()), fields)
     return
-  if workdir.is_dir() and any(p != partial for p in workdir.iterdir()):
+  if not path.exists() and _others(workdir, partial):
     raise ValueError(
       f'{workdir} is not empty and holds no config.json: it is no run '
       'directory; choose another --workdir'
@@ -144,6 +148,10 @@ def claim(workdir: Path, config: Config) -> None:
     workdir.mkdir(parents=True, exist_ok=True)
     partial.write_text(json.dumps(fields, indent=2) + '\n')
     partial.rename(path)
+
+
+def _others(workdir: Path, partial: Path) -> bool:
+  return workdir.is_dir() and any(p != partial for p in workdir.iterdir())
 
 
 def _compare(

@@ -1,8 +1,10 @@
 """Paper S0 as recipes: distil, prune, learn masks, with and without AugMix.
 
-The paper compresses networks for ImageNet100 and measures them on clean,
-corrupted (-C) and rendered (-R) images. A family of configs is a subclass of
-`S0` with its own numbers; `VARIANTS` names the recipes.
+S0 is "Towards improving robustness of compressed CNNs", Hoffmann et al. 2021,
+https://openreview.net/forum?id=z_p2SaYS9d. It compresses networks for
+ImageNet100 and measures them on clean, corrupted (-C) and rendered (-R)
+images. A family of configs is a subclass of `S0` with its own numbers;
+`VARIANTS` names the recipes.
 """
 
 # No postponed annotations here: the flags read the fields' types.
@@ -242,10 +244,26 @@ class S0:
     return terms
 
 
+def configure(family: type[S0], arg: str, **smoke: Any) -> S0:
+  """The config for what stands after the colon of --config.
+
+  Args:
+    family: class of the config.
+    arg: a variant, or a variant and '-smoke' for a run of seconds that shows
+      whether everything works.
+    **smoke: fields of the short run.
+  """
+  variant, dash, size = arg.partition('-')
+  if dash and size != 'smoke':
+    raise ValueError(f'{arg!r}: after a variant only -smoke may follow')
+  return family(variant=variant, **(smoke if dash else {}))
+
+
 def check_variant(variant: str) -> None:
   """Raises ValueError, listing what exists, for an unknown variant."""
   if variant not in VARIANTS:
     raise ValueError(
       f'no variant {variant!r}; there are {", ".join(VARIANTS)} '
-      '(a config file takes one after a colon, as digits.py:hydra)'
+      '(a config file takes one after a colon, as digits.py:hydra or '
+      'digits.py:hydra-smoke)'
     )

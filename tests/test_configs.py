@@ -153,3 +153,16 @@ def test_scale_shortens_every_training_and_nothing_else(name, variant):
     assert dataclasses.replace(new, epochs=old.epochs) == old
   rest = [p for p in before if not isinstance(p, phases.Train)]
   assert rest == [p for p in after if not isinstance(p, phases.Train)]
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_smoke_is_the_same_recipe_in_small(name):
+  full, small = (
+    module(name).get_config('gw'),
+    module(name).get_config('gw-smoke'),
+  )
+  kinds = [type(phase) for phase in full.recipe()]
+  assert [type(phase) for phase in small.recipe()] == kinds
+  assert small.epochs < full.epochs
+  with pytest.raises(ValueError, match='only -smoke may follow'):
+    module(name).get_config('gw-fast')

@@ -277,7 +277,7 @@ def test_density_and_intersection():
   weights['fc'] = {'kernel': jnp.eye(4, 2, dtype=bool), 'bias': None}
   both = masks.intersect(PARAMS, mask, weights)
   assert masks.density(both) == (2 + 2) / (4 + 8)
-  assert masks.density(both, PARAMS) == (54 + 2) / (108 + 8)
+  assert masks.density(both, params=PARAMS) == (54 + 2) / (108 + 8)
   full = masks.eligible(PARAMS)
   both = masks.intersect(PARAMS, mask, full)
   assert both['stem']['kernel'].shape == (3, 3, 3, 4)

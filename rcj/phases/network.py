@@ -31,6 +31,9 @@ class Init:
   stem: str | None = None
   dtype: str = 'float32'
 
+  def __post_init__(self):
+    self.module(1)  # an unknown name, stem or dtype fails here
+
   def __call__(self, carry: Carry, env: Env) -> Carry:
     """The carry with a fresh state."""
     module = self.module(len(env.data.train.classes))
