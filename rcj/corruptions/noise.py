@@ -82,9 +82,9 @@ def shot(
 
 def _quantile(
   cdf: Float[Array, '256 K'],
-  row: Int[Array, ...],
-  uniform: Float[Array, ...],
-) -> Int[Array, ...]:
+  row: Int[Array, ' *shape'],
+  uniform: Float[Array, ' *shape'],
+) -> Int[Array, ' *shape']:
   """Smallest k with uniform < cdf[row, k], by bisection."""
   count = jnp.zeros_like(row)
   for bit in reversed(range(_BITS)):
