@@ -84,7 +84,11 @@ def execute(
   claim(workdir, config)
   journal = Journal(workdir, console=console, enabled=jax.process_index() == 0)
   own = alone(workdir) if journal.enabled else contextlib.nullcontext()
-  with own, opened(workdir / 'checkpoints') as checkpoints:
+  with (
+    own,
+    contextlib.closing(journal),
+    opened(workdir / 'checkpoints') as checkpoints,
+  ):
     env = Env(
       data=data,
       suites=(make_suites or config.suites)(data),

@@ -64,6 +64,11 @@ class Journal:
         if isinstance(x, float):
           self._board.add_scalar(f'phase{phase}/{name}', x, step)
 
+  def close(self) -> None:
+    """Writes what TensorBoard still holds back."""
+    if self._board is not None:
+      self._board.close()
+
   def say(self, text: str) -> None:
     """Prints a line for people."""
     self.console.print(text, highlight=False)
