@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
       prefixes=_SHARED.value,
       workers=_WORKERS.value,
     )
-  except FloatingPointError as e:
+  except (FloatingPointError, BlockingIOError) as e:
     sys.exit(f'{type(e).__name__}: {e}')
   print(f'results: {workdir / "results.csv"}')
 

@@ -77,7 +77,7 @@ def execute(
   Raises:
     ValueError: if the directory belongs to another config; shows the
       difference.
-    RuntimeError: if another process runs in the directory.
+    BlockingIOError: if another process runs in the directory.
   """
   recipe, workdir = config.recipe(), Path(workdir)
   data = (load_data or config.load_data)()
@@ -110,13 +110,13 @@ def alone(workdir: Path) -> Iterator[None]:
   """Keeps other processes of this machine out of a run directory.
 
   Raises:
-    RuntimeError: if there is one already.
+    BlockingIOError: if there is one already.
   """
   with (workdir / 'lock').open('a') as lock:
     try:
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-      raise RuntimeError(
+      raise BlockingIOError(
         f'another process runs in {workdir}; wait for it, stop it, or choose '
         'another --workdir'
       ) from None

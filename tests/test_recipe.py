@@ -304,7 +304,7 @@ def test_a_kill_while_sharing_leaves_no_broken_prefix(env, tmp_path):
 def test_a_run_directory_is_for_one_process(tmp_path):
   with (
     experiment.alone(tmp_path),
-    pytest.raises(RuntimeError, match='another process'),
+    pytest.raises(BlockingIOError, match='another process'),
     experiment.alone(tmp_path),
   ):
     pass
