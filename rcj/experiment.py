@@ -139,7 +139,9 @@ def claim(workdir: Path, config: Config) -> None:
   """
   path, partial = workdir / 'config.json', workdir / 'config.partial'
   fields = json.loads(json.dumps(dataclasses.asdict(config)))
-  begun = (workdir / 'metrics.jsonl').exists()
+  begun = (workdir / 'metrics.jsonl').exists() or any(
+    (workdir / 'checkpoints').glob('[0-9]*')
+  )
   if path.exists() and begun:
     _compare(workdir, json.loads(path.read_text()), fields)
     return

@@ -359,3 +359,12 @@ def test_every_variant_is_a_recipe_that_ends_in_an_evaluation(variant):
 def test_unknown_variant_lists_the_variants():
   with pytest.raises(ValueError, match='hydra_kd'):
     tiny.Tiny(variant='hidra')
+
+
+def test_a_config_that_never_took_a_step_may_be_corrected(tmp_path):
+  experiment.claim(tmp_path, tiny.Tiny(seed=1))
+  experiment.claim(tmp_path, tiny.Tiny(seed=2))
+  assert json.loads((tmp_path / 'config.json').read_text())['seed'] == 2
+  (tmp_path / 'checkpoints' / '100000003').mkdir(parents=True)
+  with pytest.raises(ValueError, match='seed: 2 there, 3 now'):
+    experiment.claim(tmp_path, tiny.Tiny(seed=3))

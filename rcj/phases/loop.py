@@ -161,7 +161,7 @@ class _Meter:
     """Throughput and data wait in a few words."""
     return (
       f'{self.images_per_second():,.0f} images/s, '
-      f'{100 * self.wait_share():.0f} % waiting for data'
+      f'{100 * self.wait_share():.0f} % data wait'
     )
 
 
