@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pathlib
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -128,6 +129,29 @@ def test_kinds_of_tensors(zipped, tmp_path):
     array = got[name].astype('f') if name == 'bf16' else got[name]
     assert array.dtype == want.numpy().dtype
     np.testing.assert_array_equal(array, want.numpy())
+
+
+@pytest.mark.parametrize('form', ['zip', 'legacy'])
+def test_recorded_files_of_torch(form):
+  """Both formats as torch 2.13.0 wrote them, read where torch is absent."""
+  path = pathlib.Path(__file__).parent / 'golden' / 'torch' / f'kinds_{form}.pt'
+  base = np.arange(24, dtype=np.float32).reshape(4, 6)
+  wanted = {
+    'view': base[1:3, ::2],
+    'transposed': base.T,
+    'scalar': np.float64(2.5),
+    'half': base.astype(np.float16),
+    'bool': base > 3,
+    'int': base.astype(np.int8),
+    'empty': np.zeros((0, 3), np.float32),
+    'parameter': base + 1,
+  }
+  got, one, rest = unpickle.read(path)['nested']
+  assert (one, rest) == (1, [2.5, 'text', None])
+  assert got.keys() == wanted.keys()
+  for name, want in wanted.items():
+    assert got[name].dtype == want.dtype
+    np.testing.assert_array_equal(got[name], want)
 
 
 def test_logits_equal_torch(state, tmp_path):
