@@ -288,7 +288,7 @@ def test_what_fails_late_is_found_before_training(env):
     phases.InitScores(ratio=0.5)
   with pytest.raises(ValueError, match='l1_filter'):
     phases.Prune('l2', density=0.5)
-  with pytest.raises(ValueError, match='trains nothing'):
+  with pytest.raises(ValueError, match='above 0'):
     short(0)
 
 
@@ -368,3 +368,14 @@ def test_a_config_that_never_took_a_step_may_be_corrected(tmp_path):
   (tmp_path / 'checkpoints' / '100000003').mkdir(parents=True)
   with pytest.raises(ValueError, match='seed: 2 there, 3 now'):
     experiment.claim(tmp_path, tiny.Tiny(seed=3))
+
+
+def test_lengths_in_steps_epochs_and_examples_agree():
+  how = {'terms': short(1).terms, 'optimizer': short(1).optimizer}
+  made = [
+    phases.Train(batch_size=16, **how, **length)
+    for length in ({'steps': 15}, {'epochs': 3.0}, {'examples': 250})
+  ]
+  assert [phase.length(80) for phase in made] == [15] * 3
+  with pytest.raises(ValueError, match='exactly one of epochs, steps'):
+    phases.Train(epochs=1.0, steps=1, **how)

@@ -33,7 +33,8 @@ class Train:
     terms: {name: weighted loss term}.
     optimizer: with its learning-rate schedule.
     epochs: length in passes over the training set; or
-    steps: length in steps; exactly one of the two.
+    steps: length in steps; or
+    examples: length in images seen; exactly one of the three.
     batch_size: images per step, over all devices.
     augment: views of each image.
     teacher: name of a saved network that the terms ask.
@@ -46,6 +47,7 @@ class Train:
   optimizer: SGD
   epochs: float | None = None
   steps: int | None = None
+  examples: int | None = None
   batch_size: int = 128
   augment: Views = dataclasses.field(default_factory=Views)
   teacher: str | None = None
@@ -53,14 +55,12 @@ class Train:
   snapshots: tuple[tuple[int, str], ...] = ()
 
   def __post_init__(self):
-    if (self.epochs is None) == (self.steps is None):
+    lengths = (self.epochs, self.steps, self.examples)
+    given = [x for x in lengths if x is not None]
+    if len(given) != 1 or given[0] <= 0:
       raise ValueError(
-        'Train wants exactly one of epochs and steps, got '
-        f'epochs={self.epochs}, steps={self.steps}'
-      )
-    if (self.epochs or self.steps or 0) <= 0:
-      raise ValueError(
-        f'Train for {self.epochs} epochs or {self.steps} steps trains nothing'
+        'Train wants exactly one of epochs, steps and examples, above 0, got '
+        f'epochs={self.epochs}, steps={self.steps}, examples={self.examples}'
       )
     missing = [n for n, w in self.terms.items() if w.term.needs_teacher]
     if missing and self.teacher is None:
@@ -70,6 +70,8 @@ class Train:
     """Number of steps on a training set of so many images."""
     if self.steps is not None:
       return self.steps
+    if self.examples is not None:
+      return max(1, self.examples // self.batch_size)
     return max(1, round(self.epochs * (images // self.batch_size)))
 
   def __call__(self, carry: Carry, env: Env) -> Carry:
