@@ -4,6 +4,8 @@
 `eval_batches` the evaluation batches. A new data set is a `types.Source`.
 """
 
+from rcj.data.class_lists import IMAGENET100, IMAGENET_R
+from rcj.data.corrupted import CorruptedSets
 from rcj.data.crops import (
   crop_and_flip,
   random_flip,
@@ -18,7 +20,10 @@ from rcj.data.registry import load
 from rcj.data.sources import ArraySource, DataSets, subset
 
 __all__ = [
+  'IMAGENET100',
+  'IMAGENET_R',
   'ArraySource',
+  'CorruptedSets',
   'DataSets',
   'FolderSource',
   'TrainStream',

@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Int
 
 from rcj.data.decode import decode
-from rcj.data.sources import DataSets
 
 
 class ArrayRecordSource:
@@ -71,37 +70,12 @@ class ArrayRecordSource:
     return self._labels
 
 
-def array_record(
-  name: str, root: str, *, train_split: str = 'train', test_split: str = 'test'
-) -> DataSets:
-  """Two splits of a prepared TFDS set.
-
-  Args:
-    name: as TFDS names it: 'cifar10', 'imagenet2012:5.1.0',
-      'cifar10_corrupted/fog_3'.
-    root: TFDS' data_dir, which holds a folder per set.
-    train_split: split to train on.
-    test_split: split to measure on ('validation' for ImageNet).
+def prepared(name: str, root: str) -> Any:
+  """The `tfds.core.DatasetBuilder` of a set in TFDS' data_dir `root`.
 
   Raises:
-    FileNotFoundError: if the set is not prepared in `root`.
-    ValueError: as `ArrayRecordSource`.
+    FileNotFoundError: if it is not prepared there.
   """
-  builder = _builder(name, root)
-  train = ArrayRecordSource(builder, train_split)
-  test = ArrayRecordSource(builder, test_split)
-  return DataSets(
-    name=name,
-    train=train,
-    test=test,
-    protocol={
-      'train': f'{len(train)} images: {builder.info.full_name} {train_split}',
-      'test': f'{len(test)} images: {builder.info.full_name} {test_split}',
-    },
-  )
-
-
-def _builder(name: str, root: str) -> Any:
   from tensorflow_datasets.core import read_only_builder, registered
 
   try:

@@ -15,7 +15,10 @@ from typing import Any
 import numpy as np
 
 from rcj.data import unpickle
-from rcj.data.sources import ArraySource, DataSets, shorten
+from rcj.data.cifar_c import cifar_c
+from rcj.data.corrupted import CorruptedSets
+from rcj.data.options import blaming
+from rcj.data.sources import ArraySource, DataSets, shorten, sized
 
 _SITE = 'https://www.cs.toronto.edu/~kriz/cifar.html'
 _FOLDERS = {10: 'cifar-10-batches-py', 100: 'cifar-100-python'}
@@ -32,7 +35,9 @@ _CLASSES_10 = (
 )
 
 
-def cifar(root: str, *, num_classes: int, train_size: int = 0) -> DataSets:
+def cifar(
+  root: str, *, num_classes: int, train_size: int = 0, corrupted_root: str = ''
+) -> DataSets:
   """The training and test images, uint8 [N,32,32,3], original order.
 
   Args:
@@ -41,6 +46,8 @@ def cifar(root: str, *, num_classes: int, train_size: int = 0) -> DataSets:
       classes.
     num_classes: 10 or 100 (fine labels).
     train_size: a fixed stratified subset of so many training images, 0 for all.
+    corrupted_root: folder of the official CIFAR-10-C or CIFAR-100-C, see
+      `cifar_c`; '' for none.
 
   Raises:
     FileNotFoundError: if a file is missing.
@@ -50,16 +57,27 @@ def cifar(root: str, *, num_classes: int, train_size: int = 0) -> DataSets:
   read = _from_npz if path.suffix == '.npz' else _from_batches
   train, test = read(path, num_classes)
   chosen = shorten(train, train_size)
+  corrupted = _corrupted(corrupted_root, test)
+  protocol = {
+    'train': f'{sized(chosen, train)} of the training set',
+    'test': f'all {len(test)} test images',
+  }
+  if corrupted:
+    protocol['corrupted'] = corrupted.protocol
   return DataSets(
     name=f'cifar{num_classes}',
     train=chosen,
     test=test,
-    protocol={
-      'train': f'{len(chosen)} of {len(train)} training images'
-      + (' (stratified, seed 0)' if train_size else ''),
-      'test': f'all {len(test)} test images',
-    },
+    protocol=protocol,
+    corrupted=corrupted,
   )
+
+
+def _corrupted(root: str, test: ArraySource) -> CorruptedSets | None:
+  if not root:
+    return None
+  with blaming('corrupted_root'):
+    return cifar_c(root, labels=test.labels, classes=test.classes)
 
 
 def _from_npz(

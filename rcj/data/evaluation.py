@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from rcj.data.feeds import stack
+from rcj.data.sources import ArraySource
 from rcj.types import Source
 
 Transform = Callable[[UInt8[np.ndarray, 'H W 3']], UInt8[np.ndarray, 'h w 3']]
@@ -54,21 +55,34 @@ def _batches(
   batch_size: int,
   transform: Transform | None,
 ) -> Iterator[dict[str, np.ndarray]]:
+  with concurrent.futures.ThreadPoolExecutor() as pool:
+    for start in range(0, batches * batch_size, batch_size):
+      index = own[start : start + batch_size]
+      # An all-padding batch still needs an image's shape.
+      wanted = index if index.size else np.zeros(1, np.int32)
+      images, labels = _read(source, wanted, transform, pool)
+      yield _padded(
+        images[: index.size], labels[: index.size], index, batch_size
+      )
+
+
+def _read(
+  source: Source,
+  wanted: np.ndarray,
+  transform: Transform | None,
+  pool: concurrent.futures.Executor,
+) -> tuple[np.ndarray, np.ndarray]:
+  if isinstance(source, ArraySource) and transform is None:
+    return source.images[wanted], source.labels[wanted]
+
   def read(index: int) -> tuple[np.ndarray, int]:
     example = source[int(index)]
     image = example['image']
     return transform(image) if transform else image, example['label']
 
-  with concurrent.futures.ThreadPoolExecutor() as pool:
-    for start in range(0, batches * batch_size, batch_size):
-      index = own[start : start + batch_size]
-      # An all-padding batch still needs an image's shape.
-      examples = list(pool.map(read, index if index.size else [0]))
-      images = stack([image for image, _ in examples])
-      labels = np.array([label for _, label in examples], np.int32)
-      yield _padded(
-        images[: index.size], labels[: index.size], index, batch_size
-      )
+  examples = list(pool.map(read, wanted))
+  images = stack([image for image, _ in examples])
+  return images, np.array([label for _, label in examples], np.int32)
 
 
 def _padded(

@@ -12,11 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import UInt8
 
+from rcj.data.checks import check_same_classes
 from rcj.data.decode import decode
+from rcj.data.listing import SUFFIXES, class_folders, is_image, some, visible
 from rcj.data.sources import DataSets, shorten
-
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp')
-_SHOWN = 5
 
 
 class FolderSource:
@@ -36,26 +35,29 @@ class FolderSource:
     self,
     root: str | pathlib.Path,
     *,
+    classes: Sequence[str] | None = None,
     on_error: Literal['raise', 'skip'] = 'raise',
   ):
     """Lists the files of `root`/class/.
 
     Args:
       root: folder of one split.
+      classes: folders to read, in any order; others are ignored. None reads
+        all.
       on_error: 'raise' stops at the first bad file, which for a damaged image
         is when it is read; 'skip' decodes every file once now (as long as one
         epoch of reading), leaves bad ones out and warns with their count.
 
     Raises:
-      FileNotFoundError: if `root` does not exist.
-      ValueError: if there are no classes, a class without images, or files
-        that are no images.
+      FileNotFoundError: if `root` or one of `classes` does not exist.
+      ValueError: if there are no classes, a class without images, images
+        beside the folders of classes, or files that are no images.
     """
     if on_error not in ('raise', 'skip'):
       raise ValueError(f"on_error must be 'raise' or 'skip', not {on_error!r}")
     root = pathlib.Path(root)
-    folders = _class_folders(root)
-    files = [(f, i) for i, c in enumerate(folders) for f in _visible(c)]
+    folders = class_folders(root, classes=classes)
+    files = [(f, i) for i, c in enumerate(folders) for f in visible(c)]
     bad = _bad_files(root, [f for f, _ in files], on_error)
     kept = [(f, i) for f, i in files if f not in bad]
     self.files = tuple(f for f, _ in kept)
@@ -66,7 +68,7 @@ class FolderSource:
     if bad:
       warnings.warn(
         f'{root}: left out {len(bad)} of {len(files)} files that cannot be '
-        f'decoded: {_some(self.skipped)}',
+        f'decoded: {some(self.skipped)}',
         stacklevel=2,
       )
 
@@ -76,7 +78,7 @@ class FolderSource:
     if empty:
       raise ValueError(
         f'{root}: {len(empty)} of {len(self.classes)} classes have no images '
-        f'({", ".join(SUFFIXES)}): {_some(empty)}; the other folders hold '
+        f'({", ".join(SUFFIXES)}): {some(empty)}; the other folders hold '
         f'{counts.sum()} images'
       )
 
@@ -118,12 +120,7 @@ def folder(
   base = pathlib.Path(root)
   train = FolderSource(base / train_split, on_error=on_error)
   test = FolderSource(base / test_split, on_error=on_error)
-  if train.classes != test.classes:
-    odd = sorted(set(train.classes) ^ set(test.classes))
-    raise ValueError(
-      f'{base}: {train_split} has {len(train.classes)} classes and '
-      f'{test_split} {len(test.classes)}; only one has: {_some(odd)}'
-    )
+  check_same_classes(base, {train_split: train, test_split: test})
   chosen = shorten(train, train_size)
   return DataSets(
     name=base.name,
@@ -138,29 +135,6 @@ def folder(
   )
 
 
-def _class_folders(root: pathlib.Path) -> list[str]:
-  if not root.is_dir():
-    beside = _visible(root.parent) if root.parent.is_dir() else []
-    raise FileNotFoundError(
-      f'{root} is no folder; beside it are: '
-      f'{_some([os.path.basename(p) for p in beside]) or "nothing"}. '
-      'Expected is root/split/class/image.jpg'
-    )
-  inside = _visible(root)
-  folders = [p for p in inside if os.path.isdir(p)]
-  if not folders:
-    raise ValueError(
-      f'{root} has no class folders, but {len(inside)} files; '
-      'expected is root/split/class/image.jpg'
-    )
-  return folders
-
-
-def _visible(root: str | pathlib.Path) -> list[str]:
-  names = sorted(n for n in os.listdir(root) if not n.startswith('.'))
-  return [os.path.join(root, n) for n in names]
-
-
 def _decode_file(file: str) -> UInt8[np.ndarray, 'H W 3']:
   with open(file, 'rb') as f:
     return decode(f.read())
@@ -170,14 +144,14 @@ def _bad_files(
   root: pathlib.Path, files: Sequence[str], on_error: str
 ) -> set[str]:
   """Files to leave out; without leave to skip, foreign ones are an error."""
-  foreign = [f for f in files if not f.lower().endswith(SUFFIXES)]
+  foreign = [f for f in files if not is_image(f)]
   if on_error == 'skip':
-    rest = [f for f in files if f.lower().endswith(SUFFIXES)]
+    rest = [f for f in files if is_image(f)]
     return {*foreign, *_undecodable(rest)}
   if foreign:
     raise ValueError(
       f'{root}: {len(foreign)} of {len(files)} files are no images '
-      f'({", ".join(SUFFIXES)}): {_some(foreign)}; remove them or pass '
+      f'({", ".join(SUFFIXES)}): {some(foreign)}; remove them or pass '
       "on_error='skip'"
     )
   return set()
@@ -194,8 +168,3 @@ def _undecodable(files: Sequence[str]) -> set[str]:
   with concurrent.futures.ThreadPoolExecutor() as pool:
     results = pool.map(fails, files)
     return {f for f, bad in zip(files, results, strict=True) if bad}
-
-
-def _some(names: Sequence[str]) -> str:
-  more = f' and {len(names) - _SHOWN} more' if len(names) > _SHOWN else ''
-  return ', '.join(names[:_SHOWN]) + more

@@ -15,7 +15,9 @@ from rcj.types import Source
 Transform = Callable[[UInt8[np.ndarray, 'H W 3']], UInt8[np.ndarray, 'h w 3']]
 
 
-def in_memory(source: Source, *, transform: Transform) -> ArraySource:
+def in_memory(
+  source: Source, *, transform: Transform | None = None
+) -> ArraySource:
   """All images of `source`, each through `transform`, decoded in threads.
 
   A set of 5,000 images of 224 px takes 750 MB.
@@ -23,13 +25,16 @@ def in_memory(source: Source, *, transform: Transform) -> ArraySource:
   Args:
     source: the images.
     transform: makes them all of one size, such as `resize_center_crop` with
-      its options bound.
+      its options bound; None where they are.
 
   Raises:
     ValueError: if the images still differ in size, or one cannot be read.
   """
+
+  def read(index: int) -> UInt8[np.ndarray, 'h w 3']:
+    image = source[index]['image']
+    return transform(image) if transform else image
+
   with concurrent.futures.ThreadPoolExecutor() as pool:
-    images = pool.map(
-      lambda i: transform(source[i]['image']), range(len(source))
-    )
+    images = pool.map(read, range(len(source)))
     return ArraySource(stack(list(images)), source.labels, source.classes)

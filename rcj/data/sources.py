@@ -1,4 +1,4 @@
-"""Labelled sets of images: in memory, parts of others, and a benchmark's three.
+"""Labelled sets of images: in memory, parts of others, and all of a benchmark.
 
 A source is anything with `rcj.types.Source`'s four names. One whose images all
 fit in memory is an `ArraySource`; the training stream then gathers on the
@@ -8,12 +8,14 @@ device.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
+from rcj.data.checks import check_images, check_labels
+from rcj.data.corrupted import CorruptedSets
 from rcj.types import Source
 
 
@@ -36,7 +38,7 @@ class ArraySource:
   classes: tuple[str, ...]
 
   def __post_init__(self):
-    _check_images(self.images)
+    check_images(self.images)
     check_labels(self.labels, self.classes)
     if len(self.images) != len(self.labels):
       raise ValueError(
@@ -61,9 +63,15 @@ class DataSets:
     name: of the benchmark.
     train: training images.
     test: images of the same kind, none of which is in `train`.
-    rendition: the same classes drawn in another style, where there is such.
+    rendition: the same classes drawn in another style, where there is such;
+      its own `classes` may be fewer, as ImageNet-R has 200 of ImageNet's 1000.
     protocol: how each of these parts came about, by the part's name, in words
       for a report.
+    corrupted: test images that others corrupted, where there are such.
+    shifts: the same classes in other domains, by the domain's name; 'shifts'
+      is their name in `protocol`.
+    parents: label of each class of `train` among the 1000 of ImageNet, where
+      that is known: the logits of a 1000-class teacher are taken there.
   """
 
   name: str
@@ -71,6 +79,9 @@ class DataSets:
   test: Source
   rendition: Source | None = None
   protocol: Mapping[str, str] = dataclasses.field(default_factory=dict)
+  corrupted: CorruptedSets | None = None
+  shifts: Mapping[str, Source] = dataclasses.field(default_factory=dict)
+  parents: Int[np.ndarray, ' K'] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -154,32 +165,7 @@ def shorten(source: Source, size: int, *, seed: int = 0) -> Source:
   return subset(source, stratified(source.labels, size, seed=seed))
 
 
-def _check_images(images: Any) -> None:
-  if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
-    raise ValueError(
-      'images must be a NumPy array of uint8, 0..255, but are '
-      f'{getattr(images, "dtype", type(images).__name__)}; floats are usually '
-      'images that were divided by 255'
-    )
-  if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape:
-    raise ValueError(
-      f'images must be [N,H,W,3] with N, H, W > 0, but are {images.shape}; '
-      'the usual cause is channels before rows, or grey images'
-    )
-
-
-def check_labels(labels: Any, classes: Sequence[str]) -> None:
-  """Raises ValueError unless `labels` are integers that `classes` names."""
-  labels = np.asarray(labels)
-  if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-    raise ValueError(
-      f'labels must be integers [N], but are {labels.dtype} {labels.shape}; '
-      'one-hot labels need argmax'
-    )
-  wrong = labels[(labels < 0) | (labels >= len(classes))]
-  if wrong.size:
-    raise ValueError(
-      f'{wrong.size} of {labels.size} labels lie outside 0..'
-      f'{len(classes) - 1} (there are {len(classes)} classes): they range '
-      f'from {labels.min()} to {labels.max()}; labels count from 0'
-    )
+def sized(part: Source, whole: Source) -> str:
+  """How many of the training images were taken, in words for a report."""
+  how = '' if len(part) == len(whole) else ' (stratified, seed 0)'
+  return f'{len(part)} of {len(whole)} images{how}'
