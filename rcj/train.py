@@ -7,7 +7,6 @@ only through `terms`; what it sees only through `augment`.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -200,19 +199,31 @@ def train_step(
 
 
 def compiled(
-  step: Callable[..., Any], mesh: jax.sharding.Mesh, **how: Any
+  step: Callable[..., Any],
+  mesh: jax.sharding.Mesh,
+  *,
+  placement: PyTree = None,
+  **how: Any,
 ) -> Callable[..., Any]:
   """`step` jitted over `mesh`: state donated, results replicated.
 
   Batches come sharded over the mesh axis 'data'; the compiler inserts the
-  reductions of gradients and BatchNorm statistics over the global batch.
+  reductions of gradients and BatchNorm statistics over the global batch. Terms
+  that exchange rows themselves find the mesh by `get_abstract_mesh`.
+
+  Args:
+    step: the function.
+    mesh: devices.
+    placement: shardings of the results, where not all of them are replicated.
+    **how: arguments that are known now.
   """
-  replicated = jax.NamedSharding(mesh, jax.P())
-  return jax.jit(
-    functools.partial(step, **how),
-    donate_argnums=0,
-    out_shardings=replicated,
-  )
+  placement = placement or jax.NamedSharding(mesh, jax.P())
+
+  def on_mesh(*args):
+    with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):
+      return step(*args, **how)
+
+  return jax.jit(on_mesh, donate_argnums=0, out_shardings=placement)
 
 
 def recalibrate_step(

@@ -9,9 +9,9 @@ import numpy as np
 import optax
 import pytest
 
-from rcj import losses, masks, models, scores, train, tree, weights
+from rcj import crd, losses, masks, models, scores, train, tree, weights
 from rcj.augment import AugMix, Views
-from rcj.types import Frozen, Preprocessing, TrainState
+from rcj.types import Frozen, Outputs, Preprocessing, TrainState
 
 HALF = Preprocessing((0.5,) * 3, (0.5,) * 3, size=16)
 MODEL = models.create('resnet8', num_classes=10, width=0.25)
@@ -239,3 +239,26 @@ def test_the_step_lowers_for_accelerators(platform):
   traced = step.trace(start(), batch, jax.random.key(0), None, None)
   text = traced.lower(lowering_platforms=(platform,)).as_text()
   assert 'convolution' in text
+
+
+@pytest.mark.parametrize('banks', ['replicated', 'sharded'])
+@pytest.mark.parametrize('platform', ['cuda', 'tpu'])
+def test_the_step_with_contrast_lowers_for_accelerators(platform, banks):
+  term = crd.CRD(feature_dim=8, negatives=20, banks=banks)
+  state = start()
+  teacher = Frozen(
+    state.params, state.batch_stats, state.masks, state.masks,
+    MODEL, weights.Masked(), HALF, ('',) * 10,
+  )  # fmt: skip
+  pooled = Outputs(None, (), jax.ShapeDtypeStruct((1, 1, 16), jnp.float32))
+  heads, aux = term.init(
+    jax.random.key(0), (pooled, pooled), np.arange(64) % 10
+  )
+  state = dataclasses.replace(state, heads={'crd': heads}, aux={'crd': aux})
+  moving, _ = tree.partition(train.trees(state), train.WEIGHTS)
+  state = dataclasses.replace(state, opt_state=SGD.init(moving))
+  how = {**HOW, 'terms': {**CE, 'crd': losses.Weighted(0.8, term)}}
+  step = train.compiled(train.train_step, mesh_of(4), **how)
+  traced = step.trace(state, batch_of(), jax.random.key(0), None, teacher)
+  text = traced.lower(lowering_platforms=(platform,)).as_text()
+  assert 'scatter' in text

@@ -11,15 +11,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from rcj import losses, models, train, tree
+from rcj import losses, train, tree
 from rcj.augment import Views
 from rcj.carry import Carry, Env, place
 from rcj.data import TrainStream
 from rcj.optimizer import SGD
+from rcj.phases import memory
 from rcj.phases.loop import Loop
 from rcj.phases.network import saved_network
 from rcj.phases.stream import open_stream
-from rcj.types import Frozen, Outputs, TrainState
+from rcj.types import Frozen, TrainState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Train:
     if beyond:
       raise ValueError(f'snapshots {beyond} lie outside the steps 1..{total}')
     teacher = self._teacher(carry)
+    memory.announce(self.terms, env, self.batch_size)
     key = env.phase_key(carry)
     carry = dataclasses.replace(
       carry, state=self._start(carry, env, key, teacher)
@@ -110,6 +112,10 @@ class Train:
     return train.compiled(
       train.train_step,
       env.mesh,
+      placement=(
+        jax.tree.map(lambda x: x.sharding, carry.state),
+        env.replicated,
+      ),
       model=carry.model,
       preprocessing=carry.preprocessing,
       tx=self.optimizer.build(),
@@ -142,39 +148,21 @@ class Train:
     self, carry: Carry, env: Env, key: Any, teacher: Frozen | None
   ) -> TrainState:
     """A state that owns its buffers and has all that the step updates."""
-    state = place(carry.state, env.replicated)
+    without = dataclasses.replace(carry.state, aux={})
+    state = place(without, env.replicated)
     tx = self.optimizer.build()
     if carry.step and state.opt_state is not None:
       moving, _ = tree.partition(train.trees(state), self.trainable)
       template = jax.eval_shape(tx.init, moving)
       opt_state = tree.replace_leaves(template, state.opt_state)
-      return dataclasses.replace(state, opt_state=opt_state)
-    heads, aux = self._term_state(carry, env, key, teacher)
-    state = dataclasses.replace(state, heads=heads, aux=aux)
+      aux = memory.placed(self.terms, carry.state.aux, env)
+      return dataclasses.replace(state, opt_state=opt_state, aux=aux)
+    heads, aux = memory.made(self.terms, carry, env, key, teacher)
+    state = dataclasses.replace(
+      state,
+      heads=place(heads, env.replicated),
+      aux=memory.placed(self.terms, aux, env),
+    )
     moving, _ = tree.partition(train.trees(state), self.trainable)
     opt_state = jax.jit(tx.init, out_shardings=env.replicated)(moving)
     return dataclasses.replace(state, opt_state=opt_state)
-
-  def _term_state(
-    self, carry: Carry, env: Env, key: Any, teacher: Frozen | None
-  ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Heads and aux of the terms that have them."""
-    own = _shapes(carry.model, carry.preprocessing, carry.state)
-    seen = teacher and _shapes(teacher.model, teacher.preprocessing, teacher)
-    made = {
-      name: w.term.init(
-        jax.random.fold_in(key, i), (own, seen), env.data.train.labels
-      )
-      for i, (name, w) in enumerate(sorted(self.terms.items()))
-    }
-    return (
-      {n: heads for n, (heads, _) in made.items() if heads},
-      {n: aux for n, (_, aux) in made.items() if aux},
-    )
-
-
-def _shapes(model: Any, shown: Any, network: Any) -> Outputs:
-  """Shapes of a network's outputs for one view of one image."""
-  views = jax.ShapeDtypeStruct((1, 1, shown.size, shown.size, 3), np.float32)
-  run = functools.partial(models.outputs, model, train=False)
-  return jax.eval_shape(run, network.params, network.batch_stats, views)[0]
