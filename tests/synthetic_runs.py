@@ -51,10 +51,17 @@ NETWORKS = (
 
 
 def write(
-  folder: pathlib.Path, *, seed=0, networks=NETWORKS, n=300, run='', **config
+  folder: pathlib.Path,
+  *,
+  seed=0,
+  noise=0,
+  networks=NETWORKS,
+  n=300,
+  run='',
+  **config,
 ) -> pathlib.Path:
-  """Writes one run directory and returns it."""
-  rng = np.random.default_rng(seed)
+  """Writes a run directory and returns it; `noise` tells networks apart."""
+  rng = np.random.default_rng([seed, noise])
   images = np.random.default_rng(99)  # The same images for every run.
   labels = images.integers(0, 10, n).astype(np.int16)
   difficulty = images.normal(size=n)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.resources
 import os
 import pathlib
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from rcj.report import paired, provenance, style
+from rcj.report import paired, provenance, style, views
 from rcj.report.heat_map import heat_map
 from rcj.report.rows import SUITES, Row
 from rcj.report.severity import by_severity
@@ -22,6 +21,21 @@ from rcj.report.summary import (
   label,
   table,
 )
+
+_DRAWN = 14  # methods that a figure can tell apart
+
+
+@dataclasses.dataclass(frozen=True)
+class ViewSection:
+  """What the template shows of a sweep's view; `image` as in `Section`."""
+
+  filled: views.Filled
+  image: str
+
+  @property
+  def notes(self) -> Sequence[str]:
+    """Sentences below the numbers."""
+    return views.notes(self.filled)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +69,9 @@ def write_html(
   title: str,
   notes: Sequence[str] = (),
   reference: str | None = None,
+  sweep: Sequence[views.Filled] = (),
 ) -> pathlib.Path:
-  """Writes the report: table, figures, paired differences, settings.
+  """Writes the report: views, table, figures, paired differences, settings.
 
   Args:
     rows: rows as `read` gives them.
@@ -66,23 +81,26 @@ def write_html(
     reference: method whose unpruned network is the dashed line and the
       reference of the paired differences; by default, of the architecture
       that most networks were pruned from, the one with the lowest error.
+    sweep: views of a sweep, which come first.
 
   Returns:
     The path of the page.
 
   Raises:
     ImportError: without matplotlib or jinja2; says how to install them.
-    ValueError: if there are no rows, or `reference` is no method of theirs.
+    ValueError: if there are neither rows nor views, or `reference` is no
+      method of the rows.
   """
   _require_extra()
   import jinja2
   import matplotlib
 
   lines = table(rows)
-  if not lines:
+  if not lines and not sweep:
     raise ValueError('there are no rows to report')
   _check_reference(lines, reference)
   with matplotlib.rc_context(style.RC):
+    drawn = [_view_section(filled) for filled in sweep]
     sections = [
       _section(setting, list(group), reference)
       for setting, group in groupby(lines, key=lambda line: line.setting)
@@ -91,12 +109,15 @@ def write_html(
     dict.fromkeys(f for line in lines for f, _ in line.sources.values())
   )
   environment = jinja2.Environment(
-    autoescape=True, trim_blocks=True, lstrip_blocks=True
+    loader=jinja2.PackageLoader('rcj'),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
   )
-  source = importlib.resources.files('rcj') / 'templates' / 'report.html.j2'
-  page = environment.from_string(source.read_text('utf-8')).render(
+  page = environment.get_template('report.html.j2').render(
     title=title,
     notes=notes,
+    views=drawn,
     sections=sections,
     suites=SUITES,
     smoke=SMOKE,
@@ -127,6 +148,11 @@ def _check_reference(lines: Sequence[Line], reference: str | None) -> None:
     )
 
 
+def _view_section(filled: views.Filled) -> ViewSection:
+  figure = views.figure(filled)
+  return ViewSection(filled, style.data_uri(figure) if figure else '')
+
+
 def _section(
   setting: Setting, lines: Sequence[Line], reference: str | None
 ) -> Section:
@@ -134,11 +160,12 @@ def _section(
   differences, unpaired = _differences(lines, chosen)
   uri = style.data_uri
   severity = len(setting.severities) > 1
+  few = len({line.method for line in lines}) <= _DRAWN
   return Section(
     setting=setting,
     lines=lines,
     reference=label(chosen, lines),
-    sizes=uri(against_size(lines, chosen)),
+    sizes=uri(against_size(lines, chosen)) if few else '',
     heat_map=uri(heat_map(lines)) if setting.cells else '',
     severity=(uri(by_severity(lines, chosen)) if severity else ''),
     differences=differences,

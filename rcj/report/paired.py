@@ -12,7 +12,7 @@ from jaxtyping import Bool
 
 from rcj import intervals
 from rcj.report.rows import SUITES
-from rcj.report.summary import Line
+from rcj.report.summary import Line, Sources
 
 Verdict = Literal['lower', 'higher', 'not resolved']
 
@@ -70,9 +70,62 @@ def differences(lines: Sequence[Line], reference: Line) -> list[Difference]:
       continue
     for suite in SUITES:
       if suite in line.errors and suite in reference.errors:
-        interval = _difference(line, reference, suite, seeds)
+        interval = between(
+          line.sources, reference.sources, suite, line.setting.cells
+        )
         result.append(Difference(line, suite, *interval, len(seeds)))
   return result
+
+
+def between(
+  sources: Sources,
+  reference: Sources,
+  suite: str,
+  cells: Sequence[tuple[str, int]],
+) -> intervals.Interval:
+  """Difference of two methods over the seeds that both have.
+
+  Args:
+    sources: networks of the one method, by seed.
+    reference: networks of the other.
+    suite: 'clean', 'corrupted' or 'rendition'.
+    cells: (corruption, severity) of the corrupted suite; ignored elsewhere.
+
+  Returns:
+    (difference, low, high) in percentage points, as in `Difference`.
+
+  Raises:
+    FileNotFoundError: if a run has no predictions.npz.
+    ValueError: if the methods share no seed, predictions are missing, or the
+      runs were evaluated on different images.
+  """
+  seeds = sorted(set(sources) & set(reference))
+  if not seeds:
+    raise ValueError(
+      f'no seed in common: {sorted(sources)} and {sorted(reference)}'
+    )
+  pairs, all_labels = [], []
+  for seed in seeds:
+    a, labels = wrong(*sources[seed], suite, cells)
+    b, reference_labels = wrong(*reference[seed], suite, cells)
+    pairs.append((a, b))
+    all_labels += [labels, reference_labels]
+  if any(not np.array_equal(x, all_labels[0]) for x in all_labels):
+    folders = {x[s][0] for x in (sources, reference) for s in seeds}
+    raise ValueError(
+      f'the labels of suite {suite!r} differ between '
+      f'{", ".join(sorted(map(str, folders)))}: these runs were evaluated on '
+      'different images and cannot be paired'
+    )
+  mean, low, high = intervals.paired_difference(
+    *(np.mean(outcomes, axis=0) for outcomes in zip(*pairs, strict=True))
+  )
+  if len(pairs) > 1:
+    _, *ends = intervals.over_seeds(
+      [float(a.mean() - b.mean()) for a, b in pairs]
+    )
+    low, high = min(low, ends[0]), max(high, ends[1])
+  return 100 * mean, 100 * low, 100 * high
 
 
 def wrong(
@@ -108,33 +161,3 @@ def wrong(
       )
     labels = stored[f'labels|{suite}']
     return np.stack([stored[k] != labels for k in keys], axis=1), labels
-
-
-def _difference(
-  line: Line, reference: Line, suite: str, seeds: Sequence[int]
-) -> intervals.Interval:
-  cells = line.setting.cells
-  pairs, all_labels = [], []
-  for seed in seeds:
-    a, labels = wrong(*line.sources[seed], suite, cells)
-    b, reference_labels = wrong(*reference.sources[seed], suite, cells)
-    pairs.append((a, b))
-    all_labels += [labels, reference_labels]
-  if any(not np.array_equal(x, all_labels[0]) for x in all_labels):
-    folders = {
-      lines.sources[s][0] for lines in (line, reference) for s in seeds
-    }
-    raise ValueError(
-      f'the labels of suite {suite!r} differ between '
-      f'{", ".join(sorted(map(str, folders)))}: these runs were evaluated on '
-      'different images and cannot be paired'
-    )
-  mean, low, high = intervals.paired_difference(
-    *(np.mean(outcomes, axis=0) for outcomes in zip(*pairs, strict=True))
-  )
-  if len(pairs) > 1:
-    _, *ends = intervals.over_seeds(
-      [float(a.mean() - b.mean()) for a, b in pairs]
-    )
-    low, high = min(low, ends[0]), max(high, ends[1])
-  return 100 * mean, 100 * low, 100 * high

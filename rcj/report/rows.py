@@ -12,10 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rcj import grid
 from rcj.results import COLUMNS
 
 SUITES = ('clean', 'corrupted', 'rendition')
 MEAN = 'mean'  # name of the summary row over the cells of a suite
+Fields = tuple[tuple[str, grid.Scalar], ...]
 CONFIG_FIELDS = ('variant', 'seed', 'scale', 'data')
 
 
@@ -41,7 +43,10 @@ class Row:
     low: lower end of the 95 % interval over images, nan if unknown.
     high: upper end.
     data: name of the data set, from the run's config.
+    scale: factor that shortened its training, from the same.
     folder: the run directory.
+    fields: in the folder of a sweep, the config without the seed, which tells
+      its experiments apart; () elsewhere.
   """
 
   run: str
@@ -61,17 +66,21 @@ class Row:
   low: float
   high: float
   data: str
+  scale: float
   folder: pathlib.Path
+  fields: Fields
 
 
 def read(run_dirs: Iterable[str | os.PathLike[str]]) -> list[Row]:
   """Reads the rows of all run directories.
 
   Args:
-    run_dirs: run directories, or folders that hold run directories.
+    run_dirs: run directories, or folders that hold run directories, such as
+      a sweep's. Runs without results yet are passed over.
 
   Returns:
-    The rows, in the order of the directories and files.
+    The rows, in the order of the directories and files; [] for a sweep of
+    which nothing is finished.
 
   Raises:
     FileNotFoundError: if a folder is no run directory and holds none.
@@ -80,10 +89,15 @@ def read(run_dirs: Iterable[str | os.PathLike[str]]) -> list[Row]:
   """
   if isinstance(run_dirs, str | os.PathLike):
     run_dirs = [run_dirs]
-  folders = [f for given in run_dirs for f in _runs(pathlib.Path(given))]
+  folders = list(map(pathlib.Path, run_dirs))
   if not folders:
     raise ValueError('expected at least one run directory, got none')
-  return [row for folder in dict.fromkeys(folders) for row in _read(folder)]
+  runs: dict[pathlib.Path, bool] = {}
+  for folder in folders:
+    swept = (folder / grid.FILE).is_file()
+    for run in _runs(folder):
+      runs[run] = swept or runs.get(run, False)
+  return [row for run in runs for row in _read(run, swept=runs[run])]
 
 
 def read_config(folder: pathlib.Path) -> Mapping[str, Any]:
@@ -113,20 +127,26 @@ def read_config(folder: pathlib.Path) -> Mapping[str, Any]:
 
 
 def _runs(folder: pathlib.Path) -> list[pathlib.Path]:
+  """Run directories with results; a sweep's may lie deeper than one level."""
   if not folder.is_dir():
     raise FileNotFoundError(
       f'{folder} is not a folder; expected a run directory'
     )
   if (folder / 'results.csv').is_file():
     return [folder]
-  inside = sorted(p.parent for p in folder.glob('*/results.csv'))
-  if not inside:
+  views = grid.read(folder)
+  named = {
+    folder / run for view in views for cell in view.cells for run in cell.runs
+  }
+  inside = {path.parent for path in folder.glob('*/results.csv')}
+  inside |= {run for run in named if (run / 'results.csv').is_file()}
+  if not inside and not views:
     raise FileNotFoundError(
       f'{folder} is no run directory and holds none: expected results.csv and '
       f'config.json in it or one level below; it holds: {_content(folder)}. '
       'The run may not have reached its evaluation yet'
     )
-  return inside
+  return sorted(inside)
 
 
 def _content(folder: pathlib.Path) -> str:
@@ -135,9 +155,15 @@ def _content(folder: pathlib.Path) -> str:
   return ', '.join(names[:20]) + more if names else 'nothing'
 
 
-def _read(folder: pathlib.Path) -> list[Row]:
+def _read(folder: pathlib.Path, *, swept: bool) -> list[Row]:
   path = folder / 'results.csv'
-  data = str(read_config(folder)['data'])
+  config = read_config(folder)
+  shared = {
+    'data': str(config['data']),
+    'scale': float(config['scale']),
+    'folder': folder,
+    'fields': _fields(config) if swept else (),
+  }
   with path.open(newline='') as f:
     table = csv.DictReader(f)
     missing = [c for c in COLUMNS if c not in (table.fieldnames or [])]
@@ -147,8 +173,7 @@ def _read(folder: pathlib.Path) -> list[Row]:
         f'found {",".join(table.fieldnames or []) or "an empty file"}'
       )
     rows = [
-      _row(record, f'{path}, line {table.line_num}', data, folder)
-      for record in table
+      _row(record, f'{path}, line {table.line_num}', shared) for record in table
     ]
   if not rows:
     raise ValueError(
@@ -159,8 +184,18 @@ def _read(folder: pathlib.Path) -> list[Row]:
   return rows
 
 
+def _fields(config: Mapping[str, Any]) -> Fields:
+  """The scalars of a config that can change a result, the seed aside."""
+  return tuple(
+    (name, value)
+    for name, value in sorted(config.items())
+    if name not in ('seed', 'checkpoint_every')
+    and isinstance(value, grid.Scalar)
+  )
+
+
 def _row(
-  record: Mapping[str, str], where: str, data: str, folder: pathlib.Path
+  record: Mapping[str, str], where: str, shared: Mapping[str, Any]
 ) -> Row:
   try:
     row = Row(
@@ -180,8 +215,7 @@ def _row(
       error=float(record['error']),
       low=float(record['low'] or math.nan),
       high=float(record['high'] or math.nan),
-      data=data,
-      folder=folder,
+      **shared,
     )
   except (TypeError, ValueError) as e:
     raise ValueError(f'{where}: not a number where one is due: {e}') from e

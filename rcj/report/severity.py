@@ -48,7 +48,7 @@ def by_severity(lines: Sequence[Line], reference: Line) -> Figure:
       ax.set_xlabel('severity')
     if i % columns == 0:
       ax.set_ylabel('error (%)')
-  style.legend(figure, grid[:1])
+  style.legend(figure, style.entries(grid[:1]))
   return figure
 
 

@@ -48,12 +48,12 @@ def against_size(lines: Sequence[Line], reference: Line) -> Figure:
         zorder=1,
         label=dashed,
       )
-    _size_axis(ax, [line.nonzero for line in lines])
+    size_axis(ax, [line.nonzero for line in lines])
     ax.margins(y=0.08)
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
   axes[0].set_ylabel('error (%)')
-  style.legend(figure, axes)
+  style.legend(figure, style.entries(axes))
   return figure
 
 
@@ -102,7 +102,8 @@ def _shifts(lines: Sequence[Line]) -> dict[int, float]:
   }
 
 
-def _size_axis(ax: Axes, sizes: Sequence[int]) -> None:
+def size_axis(ax: Axes, sizes: Sequence[int]) -> None:
+  """Makes x a logarithmic axis with few ticks that holds these sizes."""
   from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
   low, high = min(sizes), max(sizes)

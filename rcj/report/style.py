@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -72,8 +72,10 @@ def marks(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 def legend_shape(names: Sequence[str]) -> tuple[int, int]:
   """Columns and rows in which a legend of these names fits below a figure."""
-  widest = 0.55 + 0.062 * max(map(len, names))  # inches
-  columns = max(1, min(4, len(names), int(WIDTH / widest)))
+  widths = [0.55 + 0.062 * len(name) for name in names]  # inches
+  if sum(widths) <= WIDTH:
+    return len(names), 1
+  columns = max(1, min(4, int(WIDTH / max(widths))))
   return columns, math.ceil(len(names) / columns)
 
 
@@ -82,18 +84,35 @@ def legend_height(names: Sequence[str]) -> float:
   return 0.06 + 0.17 * legend_shape(names)[1]
 
 
-def legend(figure: Figure, axes: Sequence[Axes]) -> None:
-  """Lays the figure out with one legend below, each entry of `axes` once."""
-  entries: dict[str, Any] = {}
+def entries(axes: Sequence[Axes]) -> dict[str, Any]:
+  """What the axes name for a legend, each name once: {name: handle}."""
+  result: dict[str, Any] = {}
   for ax in axes:
     for handle, text in zip(*ax.get_legend_handles_labels(), strict=True):
-      entries.setdefault(text, handle)
-  bottom = legend_height(list(entries)) / figure.get_figheight()
-  figure.tight_layout(rect=(0, bottom, 1, 1), w_pad=1.2, h_pad=0.6)
+      result.setdefault(text, handle)
+  return result
+
+
+def legend(
+  figure: Figure, entries: Mapping[str, Any], *, below: float = 0.0
+) -> None:
+  """Lays the figure out with a legend under it.
+
+  Args:
+    figure: the figure; its height has room for `legend_height` and `below`.
+    entries: {name: handle}.
+    below: inches that stay free under the legend.
+  """
+  height = figure.get_figheight()
+  bottom = (below + legend_height(list(entries))) / height
+  figure.set_layout_engine(
+    'constrained', rect=(0, bottom, 1, 1 - bottom), wspace=0.03, hspace=0.03
+  )
   figure.legend(
     entries.values(),
     entries.keys(),
     loc='lower center',
+    bbox_to_anchor=(0, below / height, 1, 1),
     ncols=legend_shape(list(entries))[0],
     columnspacing=1.4,
     handlelength=2.2,
@@ -101,9 +120,14 @@ def legend(figure: Figure, axes: Sequence[Axes]) -> None:
   )
 
 
-def data_uri(figure: Figure) -> str:
-  """The figure as a data URI of an SVG, equal for equal figures."""
+def svg(figure: Figure) -> bytes:
+  """The figure as SVG, equal for equal figures."""
   buffer = io.BytesIO()
   figure.savefig(buffer, format='svg', metadata={'Date': None})
-  text = base64.b64encode(buffer.getvalue()).decode()
+  return buffer.getvalue()
+
+
+def data_uri(figure: Figure) -> str:
+  """The figure's SVG as a data URI."""
+  text = base64.b64encode(svg(figure)).decode()
   return f'data:image/svg+xml;base64,{text}'

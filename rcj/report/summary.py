@@ -11,8 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from rcj import intervals
-from rcj.report.rows import MEAN, SUITES, Row
+from rcj.report import names
+from rcj.report.rows import MEAN, SUITES, Fields, Row
 
+# A method's networks: {seed: (run directory, label of the network in it)}.
+Sources = Mapping[int, tuple[pathlib.Path, str]]
 SMOKE = 'smoke table: one seed, intervals over images only'
 # Counts of the same method differ a little between seeds when whole filters
 # go; ratios this close are the same request.
@@ -25,9 +28,10 @@ class Setting:
 
   Attributes:
     data: name of the data set.
-    protocol: where corrupted images came from; '' without them.
+    protocol: where corrupted images came from; '' without them. Of one suite,
+      where its images came from.
     cells: (corruption, severity) pairs that were evaluated, sorted.
-    n: number of clean or corrupted images.
+    n: number of images, of the corrupted ones where there are any.
   """
 
   data: str
@@ -93,7 +97,7 @@ class Line:
   nonzero: int
   errors: Mapping[str, Estimate]
   cells: Mapping[tuple[str, int], float]
-  sources: Mapping[int, tuple[pathlib.Path, str]]
+  sources: Sources
 
   @property
   def seeds(self) -> tuple[int, ...]:
@@ -110,7 +114,8 @@ def table(rows: Iterable[Row]) -> list[Line]:
   """Aggregates rows over seeds.
 
   Rows are put in one line only where method, architecture, compression ratio
-  and setting (data, protocol, corruptions, number of images) agree.
+  and setting (data, protocol, corruptions, number of images) agree, and in a
+  sweep, where one method has several experiments, only those of one of them.
 
   Returns:
     Lines by setting, then ratio, then architecture (largest first), then
@@ -123,20 +128,40 @@ def table(rows: Iterable[Row]) -> list[Line]:
   networks: dict[tuple[pathlib.Path, str, str], list[Row]] = defaultdict(list)
   for row in rows:
     networks[row.folder, row.network, row.method].append(row)
-  groups: dict[tuple[Setting, str, int], list[list[Row]]] = defaultdict(list)
+  groups: dict[tuple[Setting, str, int], dict[Fields, list[list[Row]]]]
+  groups = defaultdict(lambda: defaultdict(list))
   for network in networks.values():
     for setting, part in _by_setting(network):
-      first = part[0]
-      groups[setting, first.method, first.parameters].append(part)
+      row = part[0]
+      groups[setting, row.method, row.parameters][row.fields].append(part)
   lines = [
-    _line(setting, cluster)
-    for (setting, _, _), parts in groups.items()
+    _line(setting, _told_apart(method, fields, experiments), cluster)
+    for (setting, method, _), experiments in groups.items()
+    for fields, parts in experiments.items()
     for cluster in _by_ratio(parts)
   ]
   return sorted(
     lines,
     key=lambda x: (x.setting, x.pruned, round(x.ratio), -x.parameters),
   )
+
+
+def mean_row(rows: Sequence[Row]) -> Row:
+  """The mean over the cells of a suite; one cell is its own mean."""
+  return next((row for row in rows if row.corruption == MEAN), rows[0])
+
+
+def estimate(rows: Sequence[Row]) -> Estimate:
+  """Error over seeds, with the interval over images if there is one seed.
+
+  Args:
+    rows: for each seed the `mean_row` of the suite.
+  """
+  if len(rows) == 1:
+    row = rows[0]
+    return Estimate(100 * row.error, 100 * row.low, 100 * row.high)
+  mean, low, high = intervals.over_seeds([100 * row.error for row in rows])
+  return Estimate(mean, max(low, 0.0), min(high, 100.0))
 
 
 def is_smoke(lines: Iterable[Line]) -> bool:
@@ -204,7 +229,17 @@ def _by_ratio(parts: list[list[Row]]) -> list[list[list[Row]]]:
   return clusters
 
 
-def _line(setting: Setting, networks: list[list[Row]]) -> Line:
+def _told_apart(
+  method: str, fields: Fields, experiments: Iterable[Fields]
+) -> str:
+  """The label of a method, with what tells a sweep's experiments apart."""
+  difference = names.differing(
+    dict(fields), map(dict, experiments), known=names.SIZES
+  )
+  return f'{method} ({difference})' if difference else method
+
+
+def _line(setting: Setting, method: str, networks: list[list[Row]]) -> Line:
   by_seed: dict[int, list[Row]] = {}
   for network in networks:
     known = by_seed.setdefault(network[0].seed, network)
@@ -213,7 +248,7 @@ def _line(setting: Setting, networks: list[list[Row]]) -> Line:
   chosen = list(by_seed.values())
   return Line(
     setting=setting,
-    method=first.method,
+    method=method,
     ratio=float(np.mean([rows[0].ratio for rows in chosen])),
     parameters=first.parameters,
     nonzero=round(float(np.mean([rows[0].nonzero for rows in chosen]))),
@@ -242,20 +277,10 @@ def _check_same(known: list[Row], other: list[Row]) -> None:
 def _errors(networks: list[list[Row]]) -> dict[str, Estimate]:
   result = {}
   for suite in SUITES:
-    found = [row for rows in networks for row in _summary(rows, suite)]
-    if len(found) == 1:
-      row = found[0]
-      result[suite] = Estimate(100 * row.error, 100 * row.low, 100 * row.high)
-    elif found:
-      mean, low, high = intervals.over_seeds([100 * r.error for r in found])
-      result[suite] = Estimate(mean, max(low, 0.0), min(high, 100.0))
+    own = [[r for r in rows if r.suite == suite] for rows in networks]
+    if any(own):
+      result[suite] = estimate([mean_row(rows) for rows in own if rows])
   return result
-
-
-def _summary(rows: list[Row], suite: str) -> list[Row]:
-  """The row of a suite's mean; a suite of one cell is its own mean."""
-  own = [row for row in rows if row.suite == suite]
-  return [row for row in own if row.corruption == MEAN] or own
 
 
 def _cells(networks: list[list[Row]]) -> dict[tuple[str, int], float]:

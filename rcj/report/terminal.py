@@ -13,7 +13,7 @@ from rich.table import Table
 from rcj.report.rows import SUITES, Row
 from rcj.report.summary import SMOKE, Estimate, Line, is_smoke, table
 
-_WIDE = 110  # columns from which an interval fits beside its error
+WIDE = 110  # columns from which an interval fits beside its error
 
 
 def print_table(rows: Iterable[Row], console: Console | None = None) -> None:
@@ -24,7 +24,7 @@ def print_table(rows: Iterable[Row], console: Console | None = None) -> None:
     console: where to; standard output by default.
   """
   console = console or Console()
-  wide = console.width >= _WIDE
+  wide = console.width >= WIDE
   for setting, lines in groupby(table(rows), key=lambda line: line.setting):
     console.print(_table(str(setting), list(lines), wide=wide))
 
@@ -54,12 +54,13 @@ def _table(title: str, lines: list[Line], *, wide: bool) -> Table:
       f'{line.parameters:,}',
       f'{line.nonzero:,}',
       str(len(line.sources)),
-      *(_cell(line.errors.get(suite), wide=wide) for suite in SUITES),
+      *(cell(line.errors.get(suite), wide=wide) for suite in SUITES),
     )
   return result
 
 
-def _cell(estimate: Estimate | None, *, wide: bool) -> str:
+def cell(estimate: Estimate | None, *, wide: bool) -> str:
+  """An error with its interval, beside it or below; '-' for None."""
   if estimate is None:
     return '-'
   if wide or math.isnan(estimate.low):
