@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from networks import shapes
 
-from rcj import models, tree
-from rcj.models import plan
-from rcj.models.plan import Architecture
+from rcj import masks, models, scores, size, tree
+from rcj.models import mobile_plan, resnet_plan, wide_plan
 from rcj.models.resnet import ResNet
+from rcj.models.resnet_plan import Architecture
+from rcj.models.wide_resnet import WideResNet
 
 SMALL = {
   'basic': Architecture('basic', (2, 2), (8, 16)),
@@ -23,10 +26,7 @@ SMALL = {
 
 
 def variables(module, seed=0):
-  """Parameters and statistics without special values, as '/'-named arrays."""
-  shapes = jax.eval_shape(
-    lambda key: models.init(key, module, size=16), jax.random.key(0)
-  )
+  """Parameters and statistics without special values, as NumPy arrays."""
   rs = np.random.RandomState(seed)
 
   def leaf(name, x):
@@ -35,12 +35,13 @@ def variables(module, seed=0):
     fan_in = math.prod(x.shape[:-1]) if len(x.shape) > 1 else 4
     return (rs.standard_normal(x.shape) * fan_in**-0.5).astype(np.float32)
 
-  return tuple(tree.map_named(leaf, x) for x in shapes)
+  return tuple(tree.map_named(leaf, x) for x in shapes(module))
 
 
 def statistics(group):
   """Names of the running statistics of a group's BatchNorms."""
-  norms = {f.rpartition('/')[0] for f in group.followers}
+  scales = [f for f in group.followers if f.endswith('/scale')]
+  norms = [f.rpartition('/')[0] for f in scales]
   return [f'{n}/{s}' for n in norms for s in ('mean', 'var')]
 
 
@@ -80,7 +81,7 @@ def halve_inner(architecture, width):
   return tuple(tuple(block(b) for b in blocks) for blocks in stages)
 
 
-_stages = plan.stages
+_stages = resnet_plan.stages
 
 
 @pytest.mark.parametrize('name', SMALL)
@@ -111,34 +112,142 @@ def test_masking_equals_removing(name, monkeypatch):
     want = full(masked, stats)
     with monkeypatch.context() as patch:
       if name == 'pad':
-        patch.setattr(plan, 'stages', halve_inner)
+        patch.setattr(resnet_plan, 'stages', halve_inner)
       got = small(left, left_stats)
     np.testing.assert_allclose(got, want, atol=1e-4 * np.ptp(want))
     assert np.abs(intact - want).max() > 1e-2 * np.ptp(want)
 
 
+def like(stages, params):
+  """The plan of a mobile network with the channels that are left."""
+
+  def block(b):
+    p = params[b.name]
+    return dataclasses.replace(
+      b,
+      hidden=p['conv_depthwise']['kernel'].shape[-1],
+      features=p['conv_project']['kernel'].shape[-1],
+    )
+
+  return tuple(tuple(block(b) for b in blocks) for blocks in stages)
+
+
+def by_l1(params, groups, density):
+  """Masks of the filters with the largest norms."""
+  norms = scores.l1_filter(params, masks.eligible(params), groups=groups)
+  return masks.keep_top(norms, density=density, scope='layer')
+
+
 @pytest.mark.parametrize(
-  'name', [n for n in models.NAMES if n not in ('resnet101', 'resnet152')]
+  ('name', 'width', 'norm'),
+  [
+    ('mobilenet_v2', 0.25, 'batch'),  # stem and first block have equal widths
+    ('mobilenet_v2', 0.25, 'folded'),
+    ('mnasnet0_5', 0.75, 'batch'),
+  ],
 )
-def test_every_convolution_is_in_one_group(name):
-  module = models.create(name, num_classes=10)
-  params, _ = variables(module)
-  shapes = {n: x.shape for n, x in tree.leaves(params).items()}
+def test_masking_mobile_filters_by_l1_equals_removing(
+  name, width, norm, monkeypatch
+):
+  module = models.create(
+    name, num_classes=5, width=width, stem='half', norm=norm
+  )
+  params, stats = variables(module)
   groups = module.channel_groups()
+  mask = by_l1(params, groups, 0.6)
+  masked = masks.apply(params, mask)
+  left, left_stats = params, stats
   for group in groups:
-    (n,) = {shapes[k][-1] for k in (*group.kernels, *group.followers)}
-    assert {shapes[r][-2] for r in group.readers} == {n}
+    alive = np.asarray(tree.leaves(mask)[group.kernels[0]]).ravel()
+    left, left_stats = remove(left, left_stats, group, np.flatnonzero(~alive))
+  x = jnp.asarray(np.random.RandomState(9).randn(4, 1, 32, 32, 3), jnp.float32)
+
+  def run(params, stats):
+    return models.outputs(module, params, stats, x, train=False)[0].logits
+
+  want, intact = jax.jit(run)(masked, stats), jax.jit(run)(params, stats)
+  stem = left['conv_stem']['kernel'].shape[-1]
+  last = left['conv_last']['kernel'].shape[-1]
+  plan = like(mobile_plan.stages(module.architecture, width, 'half'), left)
+  monkeypatch.setattr(mobile_plan, 'stem_features', lambda *_: stem)
+  monkeypatch.setattr(mobile_plan, 'last_features', lambda *_: last)
+  monkeypatch.setattr(mobile_plan, 'stages', lambda *_: plan)
+  got = jax.jit(lambda p, s: run(p, s))(left, left_stats)
+  np.testing.assert_allclose(got, want, atol=1e-4 * np.ptp(want))
+  assert np.abs(intact - want).max() > 1e-2 * np.ptp(want)
+  assert size.remaining(params, mask, groups=groups) == size.total(left)
+  assert size.total(left) < 0.7 * size.total(params)
+
+
+@pytest.mark.parametrize('card', [False, True])
+def test_masking_before_preactivation_equals_removing(card):
+  architecture = wide_plan.Architecture(
+    'pre', (2, 2), (8, 16), 8 if card else 4,
+    activated_skip=card, projection_norm=card, head_bias=not card,
+  )  # fmt: skip
+  module = WideResNet(architecture, 5)
+  x = jnp.asarray(np.random.RandomState(9).randn(2, 1, 16, 16, 3), jnp.float32)
+
+  def run(module, params, stats):
+    return models.outputs(module, params, stats, x, train=False)[0].logits
+
+  params, stats = variables(module)
+  groups = module.channel_groups()
+  mask = by_l1(params, groups, 0.5)
+  left, left_stats = params, stats
+  for group in groups:
+    alive = np.asarray(tree.leaves(mask)[group.kernels[0]]).ravel()
+    left, left_stats = remove(left, left_stats, group, np.flatnonzero(~alive))
+  want = run(module, masks.apply(params, mask), stats)
+  got = run(module.clone(width=0.5), left, left_stats)
+  np.testing.assert_allclose(got, want, atol=1e-4 * np.ptp(want))
+  intact = run(module, params, stats)
+  assert np.abs(intact - want).max() > 1e-2 * np.ptp(want)
+  assert size.remaining(params, mask, groups=groups) == size.total(left)
+
+
+def test_plain_batchnorm_has_no_groups():
+  assert models.create('wide_resnet18_2', num_classes=2).channel_groups() == ()
+
+
+@pytest.mark.parametrize(
+  ('name', 'options'),
+  [
+    *((n, {}) for n in models.NAMES if n not in ('resnet101', 'resnet152')),
+    ('mobilenet_v2', {'width': 0.25, 'stem': 'cifar'}),
+    ('mobilenet_v2', {'width': 1.41}),
+    ('mobilenet_v2', {'norm': 'folded', 'padding': 'tf'}),
+    ('mnasnet1_0', {'width': 0.3, 'stem': 'half'}),
+    ('wide_resnet18_2', {'norm': 'batch', 'width': 0.5}),
+  ],
+)
+def test_every_convolution_is_in_one_group(name, options):
+  module = models.create(name, num_classes=10, **options)
+  params, _ = shapes(module)
+  sizes = {n: x.shape for n, x in tree.leaves(params).items()}
+  groups = module.channel_groups()
+  if getattr(module, 'norm', None) == 'plain':
+    assert groups == ()
+    return
+  for group in groups:
+    (n,) = {sizes[k][-1] for k in (*group.kernels, *group.followers)}
+    assert {sizes[r][-2] for r in group.readers} == {n}
   written = [k for group in groups for k in group.kernels]
+  followed = [f for group in groups for f in group.followers]
   read = [r for group in groups for r in group.readers]
-  convs = {n for n in shapes if 'conv' in n}
+  depthwise = {n for n in sizes if n.endswith('conv_depthwise/kernel')}
+  convs = {n for n in sizes if re.search(r'conv\w*/kernel', n)} - depthwise
   stream = set()
-  if module.architecture.downsample == 'pad':
+  if getattr(module.architecture, 'downsample', None) == 'pad':
     stream = {n for n in convs if 'conv_stem' in n or 'conv2' in n}
   assert sorted(written) == sorted(convs - stream)
   # Each kernel but the stem reads the channels of one group.
   unread = {'head/kernel', *(n for n in convs if 'conv1' in n)}
   readers = (convs - {'conv_stem/kernel'}) | {'head/kernel'}
   assert sorted(read) == sorted(readers - (unread if stream else set()))
+  rest = set(sizes) - convs - {'head/kernel', 'head/bias'}
+  untied = {n for n in rest if 'bn_stem' in n or 'bn2' in n}
+  assert sorted(followed) == sorted(rest - (untied if stream else set()))
 
 
 def test_option_a_leaves_the_stream_alone():

@@ -9,60 +9,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from networks import draw, golden_images, random_network, shapes, size_of
 from safetensors.numpy import save_file
 
 from rcj import models, tree
-from rcj.models import layers, plan, registry
+from rcj.models import layers, registry, resnet_plan
 from rcj.models.resnet import ResNet
 
 TORCHVISION = ('resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152')
 CIFAR = ('resnet20', 'resnet32', 'resnet44', 'resnet56')
-
-
-def draw(z: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-  """The state dict that the golden README describes."""
-  rs = np.random.RandomState(int(z['seed']))
-  state = {}
-  for key, text in zip(z['keys'].tolist(), z['shapes'].tolist(), strict=True):
-    shape = json.loads(text)
-    if key.endswith('num_batches_tracked'):
-      x = np.zeros(shape)
-    elif key.endswith('running_var'):
-      x = rs.uniform(0.5, 1.5, shape)
-    elif len(shape) == 1 and key.endswith('.weight'):
-      x = rs.uniform(0.25, 0.75, shape)
-    elif len(shape) == 1:
-      x = rs.standard_normal(shape) * 0.1
-    else:
-      x = rs.standard_normal(shape) * np.sqrt(1 / np.prod(shape[1:]))
-    state[key] = np.asarray(x, np.float32)
-  return state
-
-
-def shapes(module, size=32):
-  """Shapes of parameters and statistics, without computing them."""
-  return jax.eval_shape(
-    lambda key: models.init(key, module, size=size), jax.random.key(0)
-  )
-
-
-def size_of(params) -> int:
-  return sum(math.prod(x.shape) for x in jax.tree.leaves(params))
-
-
-def random_network(module, seed=0):
-  """Parameters and statistics with no special values such as 0 and 1."""
-  rs = np.random.RandomState(seed)
-
-  def leaf(name, x):
-    if name.endswith(('var', 'scale')):
-      return jnp.asarray(rs.uniform(0.5, 1.5, x.shape), jnp.float32)
-    fan_in = math.prod(x.shape[:-1]) if len(x.shape) > 1 else 25
-    values = rs.standard_normal(x.shape) * fan_in**-0.5
-    return jnp.asarray(values, jnp.float32)
-
-  params, batch_stats = shapes(module)
-  return tree.map_named(leaf, params), tree.map_named(leaf, batch_stats)
+MOBILE = ('mobilenet_v2', 'mnasnet0_5', 'mnasnet1_0')
+WIDE = ('wide_resnet28_10', 'wide_resnet18_2')
 
 
 @pytest.mark.parametrize(
@@ -77,15 +34,12 @@ def test_torchvision_golden(name, golden, tmp_path):
   save_file(draw(z), tmp_path / 'x.safetensors')
   frozen = models.load_torch(tmp_path / 'x.safetensors', name)
   assert size_of(frozen.params) == int(z['params'])
-  rs = np.random.RandomState(int(z['seed']) + 1)
-  size = int(z['size'])
-  x = rs.standard_normal((int(z['batch']), 3, size, size)).astype(np.float32)
   # Not jitted: blocks repeat their shapes, so single ops compile far sooner.
   out, _ = models.outputs(
     frozen.model,
     frozen.params,
     frozen.batch_stats,
-    jnp.asarray(x.transpose(0, 2, 3, 1))[:, None],
+    golden_images(z)[:, None],
     train=False,
   )
   want = z['logits']
@@ -198,7 +152,7 @@ def test_conv_pads_both_sides_alike(size, stride):
 
 
 def test_initial_values():
-  module = ResNet(plan.Architecture('two', (1, 1), (128, 256)), 400)
+  module = ResNet(resnet_plan.Architecture('two', (1, 1), (128, 256)), 400)
   params, batch_stats = models.init(jax.random.key(0), module, size=32)
   assert type(params) is type(batch_stats) is dict
   kernel = params['stage2_block1']['conv2']['kernel']
@@ -229,26 +183,39 @@ def test_width_scales_every_channel():
 
 
 def test_width_rounds_and_keeps_a_channel():
-  assert [plan.channels(16, w) for w in (1.41, 0.51, 0.01)] == [23, 8, 1]
+  assert [resnet_plan.channels(16, w) for w in (1.41, 0.51, 0.01)] == [23, 8, 1]
 
 
-def test_bfloat16_keeps_float32_state():
-  full = models.create('resnet8', num_classes=10)
-  half = models.create('resnet8', num_classes=10, dtype=jnp.bfloat16)
+@pytest.mark.parametrize(
+  ('name', 'width', 'stem', 'tolerance'),
+  [
+    ('resnet8', 1, 'half', 0.03),
+    ('mobilenet_v2', 0.25, 'half', 0.15),  # six times as deep
+    ('wide_resnet18_2', 0.125, 'cifar', 0.03),
+  ],
+)
+def test_bfloat16_keeps_float32_state(name, width, stem, tolerance):
+  options = {'num_classes': 10, 'width': width, 'stem': stem}
+  full = models.create(name, **options)
+  half = models.create(name, **options, dtype=jnp.bfloat16)
   params, batch_stats = random_network(full)
   assert shapes(full) == shapes(half)
   views = jnp.asarray(np.random.RandomState(1).rand(3, 2, 32, 32, 3), 'f')
-  want, want_stats = models.outputs(
-    full, params, batch_stats, views, train=True
+  run = jax.jit(
+    lambda p, s, v, module: models.outputs(module, p, s, v, train=True),
+    static_argnames='module',
   )
-  got, stats = models.outputs(half, params, batch_stats, views, train=True)
+  want, want_stats = run(params, batch_stats, views, module=full)
+  got, stats = run(params, batch_stats, views, module=half)
   assert {x.dtype for x in jax.tree.leaves(stats)} == {jnp.dtype('float32')}
-  assert [m.dtype for m in got.maps] == [jnp.bfloat16] * 3
+  assert {m.dtype for m in got.maps} == {jnp.dtype(jnp.bfloat16)}
   assert got.logits.dtype == got.pooled.dtype == jnp.float32
   error = jnp.abs(got.logits - want.logits).max()
-  assert 0 < error < 0.03 * jnp.ptp(want.logits)
+  assert 0 < error < tolerance * jnp.ptp(want.logits)
   jax.tree.map(
-    lambda a, b: np.testing.assert_allclose(a, b, rtol=0.03, atol=0.03),
+    lambda a, b: np.testing.assert_allclose(
+      a, b, rtol=tolerance, atol=tolerance
+    ),
     stats,
     want_stats,
   )
@@ -292,11 +259,21 @@ def test_spec_makes_the_same_module(name):
   assert again != models.create(name, num_classes=7, width=1.41, stem='cifar')
 
 
+def test_spec_holds_the_options():
+  tf = models.create('mobilenet_v2', num_classes=7, padding='tf', norm='folded')
+  assert models.from_spec(models.spec(tf)) == tf
+  affine = models.create('wide_resnet18_2', num_classes=7, norm='batch')
+  assert models.from_spec(models.spec(affine)) == affine
+  own = models.create('wide_resnet18_2', num_classes=7)
+  assert own.norm == 'plain'
+  assert own != affine
+
+
 def test_default_stems():
   stems = {n: models.create(n, num_classes=1).stem for n in models.NAMES}
   assert stems == {
-    **dict.fromkeys(TORCHVISION, 'imagenet'),
-    **dict.fromkeys(CIFAR, 'cifar'),
+    **dict.fromkeys((*TORCHVISION, *MOBILE), 'imagenet'),
+    **dict.fromkeys((*CIFAR, *WIDE), 'cifar'),
     'resnet8': 'half',
   }
 
@@ -315,6 +292,9 @@ def test_preprocessing_follows_the_stem():
     ({'name': 'resnet18', 'stem': 'vit'}, 'imagenet, cifar, half'),
     ({'name': 'resnet18', 'num_classes': 0}, 'num_classes=0'),
     ({'name': 'resnet18', 'width': 0.0}, 'width=0.0'),
+    ({'name': 'resnet18', 'norm': 'plain'}, "no option 'norm'.* are stem"),
+    ({'name': 'mobilenet_v2', 'padding': 'same'}, 'choices are torch, tf'),
+    ({'name': 'wide_resnet28_10', 'stem': 'half'}, 'choices are cifar'),
   ],
 )
 def test_bad_names_and_sizes(arguments, message):

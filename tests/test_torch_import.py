@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from networks import draw, shapes
 from safetensors.numpy import save_file
 
 from rcj import models, tree
@@ -282,17 +283,71 @@ def test_names_must_match(state, tmp_path):
     models.load_torch(path, 'resnet20')
   text = str(error.value)
   assert 'missing: params/bn_stem/bias\n' in text
-  assert 'unexpected: params/stage1_block1/conv3/kernel\n' in text
+  assert 'unexpected: layer1.0.conv3.weight\n' in text
+  assert 'none of the known networks; known are resnet18, ' in text
   assert 'params/head/kernel (expected (64, 7), got (60, 7))' in text
 
 
 def test_wrong_architecture_names_the_right_one(state, tmp_path):
   path = tmp_path / 'x.safetensors'
   save_file(state, path)
-  with pytest.raises(ValueError, match=r'\(3, 3, 3\) basic.*, as resnet20;'):
+  with pytest.raises(
+    ValueError, match=r'names of its layers are those of resnet20;'
+  ):
     models.load_torch(path, 'resnet32')
   with pytest.raises(ValueError, match='unknown network'):
     models.load_torch(path, 'resnet21')
+
+
+@pytest.mark.parametrize('name', models.NAMES)
+def test_names_cover_every_layer_of_every_network(name):
+  module = models.create(name, num_classes=2)
+  params, batch_stats = shapes(module)
+  leaves = [*tree.names(params), *tree.names(batch_stats)]
+  layers = {n.rpartition('/')[0] for n in leaves}
+  assert set(registry.torch_names(name).values()) == layers
+
+
+def test_names_of_torchvision(golden):
+  for name in ('resnet50', 'mobilenet_v2', 'mnasnet0_5'):
+    keys = golden(f'models/{name}')['keys'].tolist()
+    modules = {k.rpartition('.')[0] for k in keys}
+    assert modules <= set(registry.torch_names(name))
+
+
+def test_wrong_width_of_the_right_names(golden, tmp_path):
+  save_file(draw(golden('models/mnasnet0_5')), tmp_path / 'x.safetensors')
+  with pytest.raises(ValueError, match='those of mnasnet0_5, mnasnet1_0') as e:
+    models.load_torch(tmp_path / 'x.safetensors', 'mnasnet1_0')
+  assert 'params/bn_stem/bias (expected (32,), got (16,))' in str(e.value)
+  assert 'more\n' in str(e.value)
+
+
+def test_chosen_classes(state, tmp_path):
+  path = tmp_path / 'x.safetensors'
+  save_file(state, path)
+  every = models.load_torch(path, 'resnet20')
+  some = models.load_torch(path, 'resnet20', classes=[6, 0, 3])
+  assert some.classes == ('6', '0', '3')
+  assert some.model == models.create('resnet20', num_classes=3)
+  images = np.random.RandomState(1).rand(2, 32, 32, 3).astype(np.float32)
+  want = models.predict(every, images)[:, [6, 0, 3]]
+  np.testing.assert_allclose(models.predict(some, images), want, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+  ('classes', 'message'),
+  [
+    ([1, 7], r'has 7 \(0 to 6\); \[7\] of them do not exist'),
+    ([-1], r'\[-1\] of them do not exist'),
+    ([2, 2], r'they are not: \[2, 2\]'),
+    ([], r'they are not: \[\]'),
+  ],
+)
+def test_classes_that_the_file_lacks(classes, message, state, tmp_path):
+  save_file(state, tmp_path / 'x.safetensors')
+  with pytest.raises(ValueError, match=message):
+    models.load_torch(tmp_path / 'x.safetensors', 'resnet20', classes=classes)
 
 
 def test_checkpoint_without_state_dict(tmp_path):

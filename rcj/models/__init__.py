@@ -1,9 +1,10 @@
-"""Networks as linen modules: create, initialise, run, import from PyTorch."""
+"""Networks as linen modules: create, initialise, run, import from elsewhere."""
 
 from rcj.models.apply import init as init
 from rcj.models.apply import logits as logits
 from rcj.models.apply import outputs as outputs
 from rcj.models.apply import predict as predict
+from rcj.models.quant_import import load_quant_dequant as load_quant_dequant
 from rcj.models.registry import NAMES as NAMES
 from rcj.models.registry import create as create
 from rcj.models.registry import from_spec as from_spec

@@ -22,6 +22,8 @@ def init(
 ) -> tuple[Params, PyTree]:
   """Random parameters and fresh BatchNorm statistics, nested dicts of float32.
 
+  The statistics of a network without BatchNorm are an empty dict.
+
   Args:
     key: PRNG key.
     module: what `create` gave.
@@ -29,7 +31,7 @@ def init(
   """
   images = jnp.zeros((1, size, size, 3), jnp.float32)
   variables = module.init(key, images, train=False)
-  return variables['params'], variables['batch_stats']
+  return variables['params'], variables.get('batch_stats', {})
 
 
 def outputs(
@@ -62,7 +64,7 @@ def outputs(
     mutable=['batch_stats'],
   )
   split = jax.tree.map(lambda x: x.reshape(b, v, *x.shape[1:]), result)
-  return Outputs(*split), updated['batch_stats']
+  return Outputs(*split), updated.get('batch_stats', {})
 
 
 @jax.jit

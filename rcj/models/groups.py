@@ -1,4 +1,4 @@
-"""Which channels of a residual network live and die together.
+"""Channel groups from the names of convolutions: shared by all families.
 
 Li et al., Pruning Filters for Efficient ConvNets, section 3.3,
 https://arxiv.org/abs/1608.08710: what an addition joins is pruned as one.
@@ -6,65 +6,42 @@ https://arxiv.org/abs/1608.08710: what an addition joins is pruned as one.
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Sequence
 
-from rcj.models.plan import BlockPlan
+from rcj.models.naming import norm_of
 from rcj.types import ChannelGroup
 
 
-def channel_groups(
-  stages: tuple[tuple[BlockPlan, ...], ...],
-) -> tuple[ChannelGroup, ...]:
-  """Groups of a network with a stem, these blocks, and the classifier 'head'.
+def group(
+  convs: Sequence[str],
+  readers: Sequence[str],
+  *,
+  depthwise: Sequence[str] = (),
+  folded: bool = False,
+) -> ChannelGroup:
+  """The group of channels that `convs` write and `readers` read.
 
-  A convolution inside a block is a group of its own. The convolutions that
-  write the residual stream (the stem, the last one of each block, projections)
-  form one group from one projection to the next.
-
-  Zero-padded shortcuts (option A) join the channels of a stage to a slice of
-  the next stage's, so no set of whole kernels can lose a channel. The stream of
-  such a network is in no group, its inner convolutions are.
+  Args:
+    convs: names of convolutions whose sum the channels are.
+    readers: names of the layers that they go into.
+    depthwise: names of depthwise convolutions on the way.
+    folded: convolutions have a bias in place of their BatchNorm.
   """
-  blocks = [block for stage in stages for block in stage]
-  inner = [group for block in blocks for group in _inner_groups(block)]
-  if any(block.shortcut == 'pad' for block in blocks):
-    return tuple(inner)
-  return (*_stream_groups(blocks), *inner)
-
-
-def _inner_groups(block: BlockPlan) -> list[ChannelGroup]:
-  names = [f'{block.name}/conv{i + 1}' for i in range(len(block.convs))]
-  return [
-    _group([conv], [f'{reader}/kernel'])
-    for conv, reader in itertools.pairwise(names)
-  ]
-
-
-def _stream_groups(blocks: list[BlockPlan]) -> list[ChannelGroup]:
-  groups = []
-  convs, readers = ['conv_stem'], []
-  for block in blocks:
-    readers.append(f'{block.name}/conv1/kernel')
-    if block.shortcut == 'projection':
-      readers.append(f'{block.name}/conv_shortcut/kernel')
-      groups.append(_group(convs, readers))
-      convs, readers = [f'{block.name}/conv_shortcut'], []
-    convs.append(f'{block.name}/conv{len(block.convs)}')
-  groups.append(_group(convs, [*readers, 'head/kernel']))
-  return groups
-
-
-def _group(convs: list[str], readers: list[str]) -> ChannelGroup:
-  """The group that these convolutions write, with their BatchNorms."""
-  norms = [_norm(conv) for conv in convs]
+  followers = [leaf for conv in convs for leaf in _affine(conv, folded)]
+  for conv in depthwise:
+    followers += [f'{conv}/kernel', *_affine(conv, folded)]
   return ChannelGroup(
     kernels=tuple(f'{conv}/kernel' for conv in convs),
-    followers=tuple(f'{n}/{leaf}' for n in norms for leaf in ('scale', 'bias')),
-    readers=tuple(readers),
+    followers=tuple(followers),
+    readers=tuple(f'{reader}/kernel' for reader in readers),
   )
 
 
-def _norm(conv: str) -> str:
-  """'stage1_block1/conv2' is followed by 'stage1_block1/bn2'."""
-  parent, _, last = conv.rpartition('conv')
-  return f'{parent}bn{last}'
+def scale_and_bias(norm: str) -> tuple[str, str]:
+  """The leaves of a BatchNorm."""
+  return f'{norm}/scale', f'{norm}/bias'
+
+
+def _affine(conv: str, folded: bool) -> tuple[str, ...]:
+  """What scales and shifts the channels right behind a convolution."""
+  return (f'{conv}/bias',) if folded else scale_and_bias(norm_of(conv))

@@ -1,4 +1,4 @@
-"""Convolution, dense layer and BatchNorm with the conventions of torchvision.
+"""Convolutions, dense layer and BatchNorm with the conventions of torchvision.
 
 Our own, because flax's layers insist that a parameter is a plain array of the
 shape that they initialise, and have no place to choose a faster kernel.
@@ -15,6 +15,9 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float, Key
+
+from rcj.models import depthwise
+from rcj.models.padding import Padding, amounts
 
 
 def _kaiming_normal(
@@ -41,59 +44,111 @@ def _torch_linear(fan_in: int) -> Callable[..., Float[Array, ' *shape']]:
 
 
 class Conv(nn.Module):
-  """2-D convolution without bias, padded by `size // 2` on every side.
+  """2-D convolution.
 
-  That is torch's padding; 'SAME' differs from it at stride 2. The parameter is
-  'kernel', float32 `[size, size, in, features]`, initialised as torchvision.
+  Parameters: 'kernel', float32 `[size, size, in, features]`, initialised as
+  torchvision, and 'bias', float32 `[features]`, where there is one.
 
   Attributes:
     features: output channels.
     size: side of the kernel, odd.
     stride: of both axes.
     dtype: type of the computation and the result.
+    padding: see `padding.amounts`.
+    bias: adds one, initially 0.
   """
 
   features: int
   size: int
   stride: int = 1
   dtype: Any = jnp.float32
+  padding: Padding = 'torch'
+  bias: bool = False
 
   @nn.compact
   def __call__(self, x: Float[Array, 'N H W C']) -> Float[Array, 'N h w D']:
     shape = (self.size, self.size, x.shape[-1], self.features)
     kernel = self.param('kernel', _kaiming_normal, shape).astype(self.dtype)
-    x = x.astype(self.dtype)
+    y = self._convolve(x.astype(self.dtype), kernel)
+    return _add_bias(self, y) if self.bias else y
+
+  def _convolve(
+    self, x: Float[Array, 'N H W C'], kernel: Float[Array, 'h w C D']
+  ) -> Float[Array, 'N h w D']:
     if self.size == 1 and self.stride == 1:
       return jnp.dot(x, kernel[0, 0])
     return jax.lax.conv_general_dilated(
       x,
       kernel,
       window_strides=(self.stride, self.stride),
-      padding=[(self.size // 2, self.size // 2)] * 2,
+      padding=amounts(self.padding, x.shape[1:3], self.size, self.stride),
       dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
     )
+
+
+class DepthwiseConv(nn.Module):
+  """2-D convolution of every channel with a kernel of its own.
+
+  Parameters: 'kernel', float32 `[size, size, 1, C]`, initialised as
+  torchvision, and 'bias', float32 `[C]`, where there is one.
+
+  Attributes:
+    size: side of the kernels, odd.
+    stride: of both axes.
+    dtype: type of the computation and the result.
+    padding: see `padding.amounts`.
+    bias: adds one, initially 0.
+  """
+
+  size: int
+  stride: int = 1
+  dtype: Any = jnp.float32
+  padding: Padding = 'torch'
+  bias: bool = False
+
+  @nn.compact
+  def __call__(self, x: Float[Array, 'N H W C']) -> Float[Array, 'N h w C']:
+    shape = (self.size, self.size, 1, x.shape[-1])
+    kernel = self.param('kernel', _kaiming_normal, shape).astype(self.dtype)
+    around = amounts(self.padding, x.shape[1:3], self.size, self.stride)
+    y = depthwise.convolve(
+      x.astype(self.dtype), kernel, stride=self.stride, padding=around
+    )
+    return _add_bias(self, y) if self.bias else y
+
+
+def _add_bias(
+  layer: nn.Module, y: Float[Array, 'N h w D']
+) -> Float[Array, 'N h w D']:
+  bias = layer.param('bias', nn.initializers.zeros, y.shape[-1:])
+  return y + bias.astype(y.dtype).reshape(1, 1, 1, -1)
 
 
 class Dense(nn.Module):
   """x @ kernel + bias, initialised as torch.nn.Linear.
 
-  Parameters: 'kernel' float32 `[in, features]`, 'bias' float32 `[features]`.
+  Parameters: 'kernel' float32 `[in, features]`, and 'bias' float32
+  `[features]` where there is one.
 
   Attributes:
     features: outputs.
     dtype: type of the computation and the result.
+    bias: adds one.
   """
 
   features: int
   dtype: Any = jnp.float32
+  bias: bool = True
 
   @nn.compact
   def __call__(self, x: Float[Array, 'N C']) -> Float[Array, 'N D']:
     fan_in = x.shape[-1]
     draw = _torch_linear(fan_in)
     kernel = self.param('kernel', draw, (fan_in, self.features))
-    bias = self.param('bias', draw, (self.features,))
     y = jnp.dot(x.astype(self.dtype), kernel.astype(self.dtype))
+    if not self.bias:
+      return y
+    bias = self.param('bias', draw, (self.features,))
     return y + bias.astype(self.dtype)[None, :]
 
 

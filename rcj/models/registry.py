@@ -1,36 +1,64 @@
-"""Networks by name, their preprocessing, and their description as JSON."""
+"""Networks by name, their preprocessing, and their description as JSON.
+
+A family is a module and its architectures; a new one is a file with these and
+an entry in `FAMILIES`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
+from flax import linen as nn
 
-from rcj.models.plan import Architecture
-from rcj.models.resnet import STEMS, ResNet
+from rcj.models import mnasnet, mobile, mobilenet_v2, resnet, wide_resnet
 from rcj.types import Preprocessing
 
-_WIDE, _NARROW = (64, 128, 256, 512), (16, 32, 64)
 
-ARCHITECTURES = {
-  a.name: a
-  for a in (
-    Architecture('resnet18', (2, 2, 2, 2), _WIDE),
-    Architecture('resnet34', (3, 4, 6, 3), _WIDE),
-    Architecture('resnet50', (3, 4, 6, 3), _WIDE, bottleneck=True),
-    Architecture('resnet101', (3, 4, 23, 3), _WIDE, bottleneck=True),
-    Architecture('resnet152', (3, 8, 36, 3), _WIDE, bottleneck=True),
-    Architecture('resnet8', (1, 1, 1), _NARROW, stem='half'),
-    *(
-      Architecture(
-        f'resnet{6 * n + 2}', (n, n, n), _NARROW, downsample='pad', stem='cifar'
-      )
-      for n in (3, 5, 7, 9)
-    ),
-  )
-}
-NAMES = tuple(ARCHITECTURES)
+@dataclasses.dataclass(frozen=True)
+class Family:
+  """Networks that one module runs and one convention names in PyTorch.
+
+  Attributes:
+    module: called with architecture, num_classes, width, dtype and options.
+    architectures: values with a `name` and a default `stem`.
+    options: choices for each further field of the module, 'stem' among them.
+    torch_names: {PyTorch's name of a module: ours} of an architecture.
+  """
+
+  module: Callable[..., nn.Module]
+  architectures: tuple[Any, ...]
+  options: Mapping[str, tuple[str, ...]]
+  torch_names: Callable[[Any], dict[str, str]]
+
+
+FAMILIES = (
+  Family(
+    resnet.ResNet, resnet.ARCHITECTURES, resnet.OPTIONS, resnet.torch_names
+  ),
+  Family(
+    mobile.MobileNet,
+    mobilenet_v2.ARCHITECTURES,
+    mobile.OPTIONS,
+    mobilenet_v2.torch_names,
+  ),
+  Family(
+    mobile.MobileNet,
+    mnasnet.ARCHITECTURES,
+    mobile.OPTIONS,
+    mnasnet.torch_names,
+  ),
+  Family(
+    wide_resnet.WideResNet,
+    wide_resnet.ARCHITECTURES,
+    wide_resnet.OPTIONS,
+    wide_resnet.torch_names,
+  ),
+)
+_BY_NAME = {a.name: (f, a) for f in FAMILIES for a in f.architectures}
+NAMES = tuple(_BY_NAME)
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -50,31 +78,46 @@ def create(
   width: float = 1.0,
   stem: str | None = None,
   dtype: Any = jnp.float32,
-) -> ResNet:
+  **options: str,
+) -> nn.Module:
   """A network by name, without parameters.
 
   Args:
-    name: one of `NAMES`. resnet18 to resnet152 are torchvision's; resnet20 to
-      resnet56 are the CIFAR networks with option-A shortcuts; resnet8 is one
-      basic block per stage with projections, for 32 px images of digits.
+    name: one of `NAMES`. resnet18 to resnet152, mobilenet_v2, mnasnet0_5 and
+      mnasnet1_0 are torchvision's; resnet20 to resnet56 are the CIFAR networks
+      with option-A shortcuts; resnet8 is one basic block per stage with
+      projections, for 32 px images of digits; wide_resnet28_10 is Zagoruyko's,
+      wide_resnet18_2 that of the binary CARDs.
     num_classes: outputs of the classifier, at least 1.
-    width: multiplies every channel count, rounded to the nearest integer.
+    width: multiplies every channel count; rounded to the nearest integer, in
+      mobile networks to multiples of 8.
     stem: 'imagenet', 'cifar' or 'half'; None takes the network's own.
     dtype: type of the computation; parameters are float32.
+    **options: other fields of the module: `padding` and `norm` of mobile
+      networks (see `mobile.MobileNet`), `norm` of wide ResNets (see
+      `wide_resnet.WideResNet`).
 
   Raises:
-    ValueError: on an unknown name or stem, or sizes below their minimum.
+    ValueError: on an unknown name, stem or option, or sizes below their
+      minimum.
   """
-  architecture = _architecture(name)
+  family, architecture = _find(name)
   stem = architecture.stem if stem is None else stem
-  if stem not in STEMS:
-    raise ValueError(f'unknown stem {stem!r}; the stems are {", ".join(STEMS)}')
+  options = {**_defaults(family, architecture), 'stem': stem, **options}
+  for option, value in options.items():
+    _check_option(name, family, option, value)
   if num_classes < 1 or width <= 0:
     raise ValueError(
       'a network needs num_classes >= 1 and width > 0, '
       f'got num_classes={num_classes} and width={width}'
     )
-  return ResNet(architecture, num_classes, float(width), stem, jnp.dtype(dtype))
+  return family.module(
+    architecture,
+    num_classes,
+    width=float(width),
+    dtype=jnp.dtype(dtype),
+    **options,
+  )
 
 
 def preprocessing(name: str, *, stem: str | None = None) -> Preprocessing:
@@ -92,25 +135,58 @@ def preprocessing(name: str, *, stem: str | None = None) -> Preprocessing:
   return STEM_PREPROCESSING[create(name, num_classes=1, stem=stem).stem]
 
 
-def spec(module: ResNet) -> dict[str, Any]:
+def spec(module: nn.Module) -> dict[str, Any]:
   """All that `from_spec` needs to make the module again, ready for JSON."""
+  family, architecture = _find(module.architecture.name)
   return {
-    'name': module.architecture.name,
+    'name': architecture.name,
     'num_classes': module.num_classes,
     'width': module.width,
-    'stem': module.stem,
     'dtype': jnp.dtype(module.dtype).name,
+    **{option: getattr(module, option) for option in family.options},
   }
 
 
-def from_spec(description: Mapping[str, Any]) -> ResNet:
+def from_spec(description: Mapping[str, Any]) -> nn.Module:
   """The module that `spec` described; equal to the original one."""
   return create(**description)
 
 
-def _architecture(name: str) -> Architecture:
-  if name not in ARCHITECTURES:
+def torch_names(name: str) -> dict[str, str]:
+  """{module of the public PyTorch code: ours}, of a network by name.
+
+  Raises:
+    ValueError: on an unknown name.
+  """
+  family, architecture = _find(name)
+  return family.torch_names(architecture)
+
+
+def _find(name: str) -> tuple[Family, Any]:
+  if name not in _BY_NAME:
     raise ValueError(
       f'unknown network {name!r}; the names are {", ".join(NAMES)}'
     )
-  return ARCHITECTURES[name]
+  return _BY_NAME[name]
+
+
+def _defaults(family: Family, architecture: Any) -> dict[str, str]:
+  """An architecture's own choice of an option, else the family's first."""
+  return {
+    option: getattr(architecture, option, choices[0])
+    for option, choices in family.options.items()
+  }
+
+
+def _check_option(name: str, family: Family, option: str, value: str) -> None:
+  if option not in family.options:
+    raise ValueError(
+      f'{name} has no option {option!r}; its options are '
+      f'{", ".join(family.options)}'
+    )
+  choices = family.options[option]
+  if value not in choices:
+    raise ValueError(
+      f'unknown {option} {value!r} of {name}; the choices are '
+      f'{", ".join(choices)}'
+    )

@@ -14,13 +14,51 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from rcj.models import groups, plan
+from rcj.models import resnet_groups, resnet_plan
 from rcj.models.layers import BatchNorm, Conv, Dense
+from rcj.models.naming import pair
+from rcj.models.resnet_plan import Architecture
 from rcj.types import ChannelGroup
 
 Activations = Float[Array, 'N H W C']
 
 STEMS = {'imagenet': (7, 2), 'cifar': (3, 1), 'half': (5, 2)}  # size, stride
+OPTIONS = {'stem': tuple(STEMS)}
+
+_WIDE, _NARROW = (64, 128, 256, 512), (16, 32, 64)
+_OPTION_A = {'downsample': 'pad', 'stem': 'cifar'}
+
+ARCHITECTURES = (
+  Architecture('resnet18', (2, 2, 2, 2), _WIDE),
+  Architecture('resnet34', (3, 4, 6, 3), _WIDE),
+  Architecture('resnet50', (3, 4, 6, 3), _WIDE, bottleneck=True),
+  Architecture('resnet101', (3, 4, 23, 3), _WIDE, bottleneck=True),
+  Architecture('resnet152', (3, 8, 36, 3), _WIDE, bottleneck=True),
+  Architecture('resnet8', (1, 1, 1), _NARROW, stem='half'),
+  Architecture('resnet20', (3, 3, 3), _NARROW, **_OPTION_A),
+  Architecture('resnet32', (5, 5, 5), _NARROW, **_OPTION_A),
+  Architecture('resnet44', (7, 7, 7), _NARROW, **_OPTION_A),
+  Architecture('resnet56', (9, 9, 9), _NARROW, **_OPTION_A),
+)
+
+
+def torch_names(architecture: Architecture) -> dict[str, str]:
+  """{module: ours}, for torchvision and for the common CIFAR code.
+
+  'shortcut' and 'linear' are names of the latter, 'downsample' and 'fc' of the
+  former.
+  """
+  names = {'fc': 'head', 'linear': 'head', **pair('conv1', 'bn1', 'conv_stem')}
+  for s, stage in enumerate(resnet_plan.stages(architecture, 1.0), start=1):
+    for b, block in enumerate(stage):
+      at, ours = f'layer{s}.{b}', f'{block.name}/conv'
+      for i in range(1, len(block.convs) + 1):
+        names |= pair(f'{at}.conv{i}', f'{at}.bn{i}', f'{ours}{i}')
+      if block.shortcut == 'projection':
+        for word in ('downsample', 'shortcut'):
+          theirs = f'{at}.{word}'
+          names |= pair(f'{theirs}.0', f'{theirs}.1', f'{ours}_shortcut')
+  return names
 
 
 class Block(nn.Module):
@@ -31,7 +69,7 @@ class Block(nn.Module):
     dtype: type of the computation.
   """
 
-  plan: plan.BlockPlan
+  plan: resnet_plan.BlockPlan
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -71,16 +109,16 @@ class ResNet(nn.Module):
   Attributes:
     architecture: depths, widths and kinds of blocks.
     num_classes: outputs of the classifier.
-    width: multiplies every channel count; see `plan.stages` for rounding.
+    width: multiplies channel counts; see `resnet_plan.stages` for rounding.
     stem: 'imagenet' is a 7x7 convolution of stride 2 and a 3x3 max-pooling of
       stride 2; 'cifar' a 3x3 convolution; 'half' a 5x5 one of stride 2.
     dtype: type of the computation; parameters and statistics stay float32.
   """
 
-  architecture: plan.Architecture
+  architecture: Architecture
   num_classes: int
   width: float = 1.0
-  stem: plan.Stem = 'imagenet'
+  stem: resnet_plan.Stem = 'imagenet'
   dtype: Any = jnp.float32
 
   @nn.compact
@@ -104,7 +142,7 @@ class ResNet(nn.Module):
     """
     x = self._stem(x, train)
     maps = []
-    for blocks in plan.stages(self.architecture, self.width):
+    for blocks in resnet_plan.stages(self.architecture, self.width):
       for block in blocks:
         x = Block(block, self.dtype, name=block.name)(x, train=train)
       maps.append(x)
@@ -113,7 +151,7 @@ class ResNet(nn.Module):
     return logits.astype(jnp.float32), tuple(maps), pooled
 
   def _stem(self, x: Float[Array, 'N H W 3'], train: bool) -> Activations:
-    features = plan.channels(self.architecture.widths[0], self.width)
+    features = resnet_plan.channels(self.architecture.widths[0], self.width)
     conv = Conv(features, *STEMS[self.stem], self.dtype, name='conv_stem')
     norm = BatchNorm(
       use_running_average=not train, dtype=self.dtype, name='bn_stem'
@@ -125,5 +163,7 @@ class ResNet(nn.Module):
 
   @nn.nowrap
   def channel_groups(self) -> tuple[ChannelGroup, ...]:
-    """Channels that must be removed together; see `groups.channel_groups`."""
-    return groups.channel_groups(plan.stages(self.architecture, self.width))
+    """Channels that must be removed together; see `resnet_groups`."""
+    return resnet_groups.channel_groups(
+      resnet_plan.stages(self.architecture, self.width)
+    )

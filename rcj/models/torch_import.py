@@ -1,37 +1,23 @@
-"""Checkpoints of PyTorch ResNets as `Frozen` networks."""
+"""PyTorch checkpoints of the networks in the registry, as `Frozen` ones."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 import pathlib
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from rcj import tree
-from rcj.models import apply, registry, unpickle
+from rcj.models import imported, registry, unpickle
 from rcj.types import Frozen, Preprocessing
-from rcj.weights import Masked
 
 _COUNTER = 'num_batches_tracked'  # torch's step count, of no use to inference
 
-# Torch module -> ours. 'shortcut' and 'linear' are the names of the common
-# CIFAR code, 'downsample' and 'fc' those of torchvision.
-_MODULES = (
-  (r'conv1', 'conv_stem'),
-  (r'bn1', 'bn_stem'),
-  (r'fc|linear', 'head'),
-  (r'layer(\d+)\.(\d+)\.((?:conv|bn)\d)', r'{block}/\3'),
-  (r'layer(\d+)\.(\d+)\.(?:downsample|shortcut)\.0', '{block}/conv_shortcut'),
-  (r'layer(\d+)\.(\d+)\.(?:downsample|shortcut)\.1', '{block}/bn_shortcut'),
-)
 _LEAVES = {
   'running_mean': ('batch_stats', 'mean'),
   'running_var': ('batch_stats', 'var'),
@@ -39,8 +25,13 @@ _LEAVES = {
 }
 
 
-def load_torch(path: str | os.PathLike[str], name: str) -> Frozen:
-  """Reads a PyTorch checkpoint of a ResNet, without torch.
+def load_torch(
+  path: str | os.PathLike[str],
+  name: str,
+  *,
+  classes: Sequence[int] | None = None,
+) -> Frozen:
+  """Reads a PyTorch checkpoint, without torch.
 
   Every tensor of the file must find its place and every parameter of the
   network its tensor; only `num_batches_tracked` is left aside. The number of
@@ -49,8 +40,11 @@ def load_torch(path: str | os.PathLike[str], name: str) -> Frozen:
   Args:
     path: .pth, .pt or .th of `torch.save` in its zip or legacy format, or
       .safetensors; a state dict, or a dict with it under 'state_dict'; names
-      may start with 'module.'.
+      may start with 'module.'. Names are those of torchvision, of the common
+      CIFAR ResNets, or of RobustBench's wide ResNets.
     name: the architecture, one of `registry.NAMES`, with its default stem.
+    classes: outputs to keep, in this order, such as the hundred classes of a
+      student in a teacher of a thousand; None keeps all.
 
   Returns:
     a dense network with float32 parameters. Its preprocessing is ImageNet's
@@ -59,31 +53,18 @@ def load_torch(path: str | os.PathLike[str], name: str) -> Frozen:
 
   Raises:
     UnsafePickleError: if the file asks for anything but tensors.
-    ValueError: if the name is unknown, the file is broken, or names or shapes
-      disagree with the architecture; lists which.
+    ValueError: if the name is unknown, the file is broken, names or shapes
+      disagree with the architecture, or a class does not exist; lists which.
   """
+  names = registry.torch_names(name)
   tensors = _state_dict(path)
-  converted = dict(_convert(k, x) for k, x in tensors.items())
-  bias = converted.get('params/head/bias')
-  module = registry.create(name, num_classes=1 if bias is None else bias.size)
-  params, batch_stats = jax.eval_shape(
-    lambda key: apply.init(key, module, size=32), jax.random.key(0)
+  leaves = dict(_convert(k, x, names) for k, x in tensors.items())
+  kernel = leaves.get('params/head/kernel')
+  module = registry.create(
+    name, num_classes=1 if kernel is None else kernel.shape[-1]
   )
-  expected = {'params': params, 'batch_stats': batch_stats}
-  _check(expected, converted, name)
-  variables = tree.map_named(
-    lambda n, _: jnp.asarray(converted[n], jnp.float32), expected
-  )
-  none = jax.tree.map(lambda _: None, params)
-  return Frozen(
-    **variables,
-    masks=none,
-    scores=none,
-    model=module,
-    effective=Masked(),
-    preprocessing=_preprocessing(module.stem),
-    classes=tuple(str(i) for i in range(module.num_classes)),
-  )
+  _check(module, leaves, list(tensors))
+  return imported.network(module, leaves, _preprocessing(module.stem), classes)
 
 
 def _preprocessing(stem: str) -> Preprocessing:
@@ -122,37 +103,34 @@ def _state_dict(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
   }
 
 
-def _convert(key: str, x: np.ndarray) -> tuple[str, np.ndarray]:
+def _convert(
+  key: str, x: np.ndarray, names: Mapping[str, str]
+) -> tuple[str, np.ndarray]:
   """Our name and layout of a tensor; unknown names stay as they are."""
   module, _, leaf = key.rpartition('.')
-  matches = [(re.fullmatch(p, module), ours) for p, ours in _MODULES]
-  match, ours = next((m for m in matches if m[0]), (None, ''))
-  if match is None:
+  if module not in names or leaf not in ('weight', *_LEAVES):
     return key, x
-  if 'block' in ours:
-    stage, block = match.group(1), int(match.group(2)) + 1
-    ours = match.expand(ours.replace('{block}', f'stage{stage}_block{block}'))
+  ours = names[module]
   if leaf == 'weight':
     return _weight(ours, x)
-  if leaf not in _LEAVES:
-    return key, x
   collection, leaf = _LEAVES[leaf]
   return f'{collection}/{ours}/{leaf}', x
 
 
 def _weight(ours: str, x: np.ndarray) -> tuple[str, np.ndarray]:
   """OIHW -> HWIO, (out, in) -> (in, out), BatchNorm's weight -> scale."""
+  if ours == 'head':  # in some networks a 1x1 convolution
+    return 'params/head/kernel', x.reshape(x.shape[0], -1).T
   if x.ndim == 4:
     return f'params/{ours}/kernel', x.transpose(2, 3, 1, 0)
-  if x.ndim == 2:
-    return f'params/{ours}/kernel', x.T
   return f'params/{ours}/scale', x
 
 
 def _check(
-  expected: Mapping[str, Any], found: Mapping[str, np.ndarray], name: str
+  module: nn.Module, found: Mapping[str, np.ndarray], keys: Sequence[str]
 ) -> None:
-  wanted = {n: x.shape for n, x in tree.leaves(expected).items()}
+  expected = imported.leaves(module)
+  wanted = {n: x.shape for n, x in expected.items()}
   missing = sorted(set(wanted) - set(found))
   unexpected = sorted(set(found) - set(wanted))
   wrong = [
@@ -162,31 +140,30 @@ def _check(
   ]
   if missing or unexpected or wrong:
     raise ValueError(
-      f'the file does not hold a {name}.\n'
-      f'missing: {", ".join(missing) or "none"}\n'
-      f'unexpected: {", ".join(unexpected) or "none"}\n'
-      f'of another shape: {", ".join(wrong) or "none"}\n{_hint(found)}'
+      f'the file does not hold a {module.architecture.name}.\n'
+      f'missing: {_some(missing)}\n'
+      f'unexpected: {_some(unexpected)}\n'
+      f'of another shape: {_some(wrong)}\n{_hint(keys)}'
     )
 
 
-def _hint(found: Mapping[str, np.ndarray]) -> str:
-  """Which architectures have the blocks that these names show."""
-  pairs = {
-    match.groups()
-    for n in found
-    if (match := re.match(r'params/stage(\d+)_block(\d+)/', n))
-  }
-  stages = sorted({int(s) for s, _ in pairs})
-  depths = tuple(sum(int(s) == t for s, _ in pairs) for t in stages)
-  bottleneck = any('/conv3/' in n for n in found)
-  fitting = [
-    a.name
-    for a in registry.ARCHITECTURES.values()
-    if a.depths == depths and a.bottleneck == bottleneck
-  ]
-  kind = 'bottleneck' if bottleneck else 'basic'
+def _some(names: Sequence[str]) -> str:
+  """At most eight names: another architecture disagrees in hundreds."""
+  more = f' and {len(names) - 8} more' if len(names) > 8 else ''
+  return ', '.join(names[:8]) + more or 'none'
+
+
+def _hint(keys: Sequence[str]) -> str:
+  """Which networks have modules of just these names."""
+  modules = {key.rpartition('.')[0] for key in keys}
+  fitting = []
+  for name in registry.NAMES:
+    names = registry.torch_names(name)
+    ours = {names.get(m) for m in modules}
+    if ours == set(names.values()):
+      fitting.append(name)
   return (
-    f'The file holds {depths} {kind} blocks per stage, as '
-    f'{", ".join(fitting) or "none of the known networks"}; the names are '
+    f'The names of its layers are those of '
+    f'{", ".join(fitting) or "none of the known networks"}; known are '
     f'{", ".join(registry.NAMES)}.'
   )

@@ -1,0 +1,67 @@
+"""Networks with random weights for tests, none of them trained."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rcj import models, tree
+
+
+def draw(z: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+  """The state dict of torchvision that a golden file describes."""
+  rs = np.random.RandomState(int(z['seed']))
+  state = {}
+  for key, text in zip(z['keys'].tolist(), z['shapes'].tolist(), strict=True):
+    shape = json.loads(text)
+    if key.endswith('num_batches_tracked'):
+      x = np.zeros(shape)
+    elif key.endswith('running_var'):
+      x = rs.uniform(0.5, 1.5, shape)
+    elif len(shape) == 1 and key.endswith('.weight'):
+      x = rs.uniform(0.25, 0.75, shape)
+    elif len(shape) == 1:
+      x = rs.standard_normal(shape) * 0.1
+    else:
+      x = rs.standard_normal(shape) * np.sqrt(1 / np.prod(shape[1:]))
+    state[key] = np.asarray(x, np.float32)
+  return state
+
+
+def golden_images(z: dict[str, np.ndarray]) -> np.ndarray:
+  """The NHWC input whose logits a golden file holds."""
+  rs = np.random.RandomState(int(z['seed']) + 1)
+  size = int(z['size'])
+  x = rs.standard_normal((int(z['batch']), 3, size, size))
+  return x.astype(np.float32).transpose(0, 2, 3, 1)
+
+
+def shapes(module, size=32):
+  """Shapes of parameters and statistics, without computing them."""
+  return jax.eval_shape(
+    lambda key: models.init(key, module, size=size), jax.random.key(0)
+  )
+
+
+def size_of(params) -> int:
+  """Number of parameters."""
+  return sum(math.prod(x.shape) for x in jax.tree.leaves(params))
+
+
+def random_network(module, seed=0):
+  """Parameters and statistics with no special values such as 0 and 1."""
+  rs = np.random.RandomState(seed)
+
+  def leaf(name, x):
+    if name.endswith(('var', 'scale')):
+      return jnp.asarray(rs.uniform(0.5, 1.5, x.shape), jnp.float32)
+    fan_in = math.prod(x.shape[:-1]) if len(x.shape) > 1 else 25
+    values = rs.standard_normal(x.shape) * fan_in**-0.5
+    return jnp.asarray(values, jnp.float32)
+
+  params, batch_stats = shapes(module)
+  return tree.map_named(leaf, params), tree.map_named(leaf, batch_stats)
