@@ -7,16 +7,24 @@ r"""Runs one experiment, or continues it where it was stopped.
 Every field of the config is a flag. The run directory gets config.json,
 metrics.jsonl, checkpoints/, results.csv and predictions.npz; the same command
 continues a run, another config in the same directory is refused.
+
+One process uses all devices of its machine. Started once per process by srun,
+mpirun or on a TPU pod (launch/slurm.sbatch, launch/tpu_pod.sh), or with
+--coordinator, --num_processes and --process_id, the processes are one run; they
+need the same run directory, on a shared file system or gs://.
 """
 
-import dataclasses
-import pathlib
+import os
 import sys
 
+import jax
 from absl import app, flags, logging
+from etils import epath
 from ml_collections import config_flags
+from parsing import parse
 
-from rcj import experiment
+from rcj import cluster, experiment
+from rcj.checkpoint import PreemptedError
 
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'Experiment file, and after a colon its variant.'
@@ -28,7 +36,30 @@ _SHARED = flags.DEFINE_string(
 _WORKERS = flags.DEFINE_integer(
   'workers', 0, 'Processes that decode images which are not held in memory.'
 )
+_COORDINATOR = flags.DEFINE_string(
+  'coordinator',
+  None,
+  'HOST:PORT of process 0 where nothing else tells; auto lets jax find it.',
+)
+_NUM_PROCESSES = flags.DEFINE_integer(
+  'num_processes', None, 'Processes of the run, with --coordinator.'
+)
+_PROCESS_ID = flags.DEFINE_integer(
+  'process_id', None, 'Which of them this is, from 0, with --coordinator.'
+)
 flags.mark_flags_as_required(['config', 'workdir'])
+
+
+def join() -> None:
+  """Becomes one of several processes, where there are several."""
+  found = cluster.detect(
+    os.environ,
+    coordinator=_COORDINATOR.value,
+    num_processes=_NUM_PROCESSES.value,
+    process_id=_PROCESS_ID.value,
+  )
+  if found is not None:
+    jax.distributed.initialize(**found)
 
 
 def main(argv: list[str]) -> None:
@@ -36,9 +67,10 @@ def main(argv: list[str]) -> None:
   logging.set_verbosity(logging.WARNING)  # orbax reports every file it writes
   if len(argv) > 1:
     raise app.UsageError(f'unknown arguments: {argv[1:]}')
-  config, workdir = _CONFIG.value, pathlib.Path(_WORKDIR.value)
+  config, workdir = _CONFIG.value, epath.Path(_WORKDIR.value)
   try:
     config.recipe()
+    join()
     data = config.load_data()
     suites = config.suites(data)
     experiment.claim(workdir, config)
@@ -53,31 +85,10 @@ def main(argv: list[str]) -> None:
       prefixes=_SHARED.value,
       workers=_WORKERS.value,
     )
-  except (FloatingPointError, BlockingIOError) as e:
+  except (FloatingPointError, BlockingIOError, PreemptedError) as e:
     sys.exit(f'{type(e).__name__}: {e}')
-  print(f'results: {workdir / "results.csv"}')
-
-
-def parse(argv: list[str]) -> list[str]:
-  """Parses flags; a mistyped field is answered with the fields that exist."""
-  try:
-    return app.parse_flags_with_usage(argv)
-  except (KeyError, AttributeError) as e:
-    fields = dataclasses.asdict(_without_overrides(argv))
-    shown = '\n'.join(f'  --config.{name}={x}' for name, x in fields.items())
-    sys.exit(f'{e.args[0]}; its fields and their defaults:\n{shown}')
-  except OSError as e:
-    sys.exit(f'{type(e).__name__}: {e}')
-
-
-def _without_overrides(argv: list[str]) -> experiment.Config:
-  """The config as its file gives it: a flag that failed has no value."""
-  alone = flags.FlagValues()
-  holder = config_flags.DEFINE_config_file(
-    'config', flag_values=alone, sys_argv=[]
-  )
-  alone(argv, known_only=True)
-  return holder.value
+  if jax.process_index() == 0:
+    print(f'results: {workdir / "results.csv"}')
 
 
 if __name__ == '__main__':

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 from jaxtyping import Array, Key
 
 from rcj import models, tree, weights
@@ -75,7 +75,7 @@ class Env:
   mesh: jax.sharding.Mesh
   journal: Journal
   key: Key[Array, '']
-  workdir: Path
+  workdir: epath.Path
   checkpoints: Checkpoints | None = None
   checkpoint_every: int = 1000
   workers: int = 0

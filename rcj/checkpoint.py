@@ -23,6 +23,10 @@ Items = Mapping[str, Mapping[str, Array]]
 _RECORD = 'record'
 
 
+class PreemptedError(Exception):
+  """The program was told to stop, and left a checkpoint."""
+
+
 class Checkpoints:
   """The numbered checkpoints of one directory, of which the last are kept."""
 
@@ -81,6 +85,15 @@ class Checkpoints:
       item: dict(read[item]) if item in args else {} for item in abstract
     }
     return items, record
+
+  def preempted(self, number: int) -> bool:
+    """Whether all processes shall save and stop at this moment.
+
+    True on all processes at the same moment, after any of them got SIGTERM.
+    Only where `jax.distributed` runs, and asked at every step; elsewhere a
+    SIGTERM ends the process, and the last checkpoint stays.
+    """
+    return self._manager.reached_preemption(number)
 
   def wait(self) -> None:
     """Returns when everything that was saved is on disk."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import jax
 import rich.console
+from etils import epath
 
+from rcj import cluster, files, locks
 from rcj.carry import Carry, Env
 from rcj.checkpoint import opened
 from rcj.data import DataSets
@@ -55,11 +55,11 @@ def data_mesh() -> jax.sharding.Mesh:
 
 def execute(
   config: Config,
-  workdir: str | Path,
+  workdir: epath.PathLike,
   *,
   load_data: Callable[[], DataSets] | None = None,
   make_suites: Callable[[DataSets], tuple[Suite, ...]] | None = None,
-  prefixes: str | Path | None = None,
+  prefixes: epath.PathLike | None = None,
   workers: int = 0,
   console: rich.console.Console | None = None,
 ) -> Carry:
@@ -79,16 +79,15 @@ def execute(
       difference.
     BlockingIOError: if another process runs in the directory.
   """
-  recipe, workdir = config.recipe(), Path(workdir)
+  recipe, workdir = config.recipe(), epath.Path(workdir)
   data = (load_data or config.load_data)()
-  claim(workdir, config)
-  journal = Journal(workdir, console=console, enabled=jax.process_index() == 0)
-  own = alone(workdir) if journal.enabled else contextlib.nullcontext()
-  with (
-    own,
-    contextlib.closing(journal),
-    opened(workdir / 'checkpoints') as checkpoints,
-  ):
+  with contextlib.ExitStack() as held:
+    held.enter_context(alone(workdir))
+    cluster.agreed(lambda: _settle(workdir, config, change=True))
+    journal = Journal(
+      workdir, console=console, enabled=jax.process_index() == 0
+    )
+    held.enter_context(contextlib.closing(journal))
     env = Env(
       data=data,
       suites=(make_suites or config.suites)(data),
@@ -96,72 +95,87 @@ def execute(
       journal=journal,
       key=jax.random.key(config.seed),
       workdir=workdir,
-      checkpoints=checkpoints,
+      checkpoints=held.enter_context(opened(workdir / 'checkpoints')),
       checkpoint_every=config.checkpoint_every,
       workers=workers,
       identity=config.identity(),
       labels={'variant': config.variant, 'seed': config.seed},
     )
-    return run(recipe, env, prefixes=prefixes and Path(prefixes))
+    return run(recipe, env, prefixes=prefixes and epath.Path(prefixes))
 
 
 @contextlib.contextmanager
-def alone(workdir: Path) -> Iterator[None]:
-  """Keeps other processes of this machine out of a run directory.
+def alone(workdir: epath.PathLike) -> Iterator[None]:
+  """Makes the run directory and keeps other processes of this machine out.
 
   Raises:
     BlockingIOError: if there is one already.
+    ValueError: if the directory holds something that is no run.
   """
-  with (workdir / 'lock').open('a') as lock:
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+  workdir = epath.Path(workdir)
+  cluster.agreed(lambda: _make(workdir))
+  with locks.exclusive(workdir / _LOCK) as free:
+    if not free:
       raise BlockingIOError(
         f'another process runs in {workdir}; wait for it, stop it, or choose '
         'another --workdir'
-      ) from None
+      )
     yield
 
 
-# Fields that cannot change a result: a run may be continued with another.
-_FREE = {'checkpoint_every'}
-
-
-def claim(workdir: Path, config: Config) -> None:
+def claim(workdir: epath.PathLike, config: Config) -> None:
   """Makes the run directory, or checks that it belongs to this config.
 
   A run that never took a step, usually because of a mistake in its config, may
-  be started again with another.
+  be started again with another. `execute` does the same; calling this before
+  finds a mistake at the door.
 
   Raises:
     ValueError: if the directory was made by another config, naming each
       field that differs, or holds something that is no run.
   """
-  path, partial = workdir / 'config.json', workdir / 'config.partial'
+  workdir = epath.Path(workdir)
+  cluster.agreed(lambda: _make(workdir))
+  with locks.exclusive(workdir / _LOCK) as free:
+    cluster.agreed(lambda: _settle(workdir, config, change=free))
+
+
+# Fields that cannot change a result: a run may be continued with another.
+_FREE = {'checkpoint_every'}
+_CONFIG, _LOCK = 'config.json', 'lock'
+
+
+def _make(workdir: epath.Path) -> None:
+  if not (workdir / _CONFIG).exists() and _others(workdir):
+    raise ValueError(
+      f'{workdir} is not empty and holds no {_CONFIG}: it is no run '
+      'directory; choose another --workdir'
+    )
+  workdir.mkdir(parents=True, exist_ok=True)
+
+
+def _others(workdir: epath.Path) -> bool:
+  known = {f'{_CONFIG}.partial', _LOCK}
+  return workdir.is_dir() and any(
+    path.name not in known for path in workdir.iterdir()
+  )
+
+
+def _settle(workdir: epath.Path, config: Config, *, change: bool) -> None:
+  """Compares config.json; writes it where no run began and it may change."""
+  path = workdir / _CONFIG
   fields = json.loads(json.dumps(dataclasses.asdict(config)))
   begun = (workdir / 'metrics.jsonl').exists() or any(
     (workdir / 'checkpoints').glob('[0-9]*')
   )
-  if path.exists() and begun:
+  if path.exists() and (begun or not change):
     _compare(workdir, json.loads(path.read_text()), fields)
-    return
-  if not path.exists() and _others(workdir, partial):
-    raise ValueError(
-      f'{workdir} is not empty and holds no config.json: it is no run '
-      'directory; choose another --workdir'
-    )
-  if jax.process_index() == 0:
-    workdir.mkdir(parents=True, exist_ok=True)
-    partial.write_text(json.dumps(fields, indent=2) + '\n')
-    partial.rename(path)
-
-
-def _others(workdir: Path, partial: Path) -> bool:
-  return workdir.is_dir() and any(p != partial for p in workdir.iterdir())
+  elif change:
+    files.write_whole(path, (json.dumps(fields, indent=2) + '\n').encode())
 
 
 def _compare(
-  workdir: Path, theirs: Mapping[str, Any], fields: Mapping[str, Any]
+  workdir: epath.Path, theirs: Mapping[str, Any], fields: Mapping[str, Any]
 ) -> None:
   lines = [
     f'  {name}: {theirs.get(name, "absent")!r} there, '

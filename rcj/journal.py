@@ -1,21 +1,22 @@
 """What a run says while it goes: metrics on disk, progress on the terminal.
 
 `metrics.jsonl` holds one JSON object per logged step; TensorBoard event files
-are written beside it where tensorboardX is installed.
+are written beside it where tensorboardX is installed and the folder is local.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import rich.console
 import rich.progress
+from etils import epath
+
+from rcj import files
 
 
 class Journal:
@@ -28,7 +29,7 @@ class Journal:
 
   def __init__(
     self,
-    workdir: str | Path,
+    workdir: epath.PathLike,
     *,
     console: rich.console.Console | None = None,
     enabled: bool = True,
@@ -38,7 +39,8 @@ class Journal:
     self.console = rich.console.Console(quiet=True)
     if enabled:
       self.console = console or rich.console.Console()
-    self._path = Path(workdir) / 'metrics.jsonl' if enabled else None
+    workdir = epath.Path(workdir)
+    self._path = workdir / 'metrics.jsonl' if enabled else None
     self._board = _tensorboard(workdir) if enabled else None
 
   def rewind(self, phase: int, step: int) -> None:
@@ -48,17 +50,15 @@ class Journal:
     kept = [
       r for r in _rows(self._path) if (r['phase'], r['step']) <= (phase, step)
     ]
-    partial = self._path.with_suffix('.partial')
-    partial.write_text(''.join(json.dumps(r) + '\n' for r in kept))
-    os.replace(partial, self._path)
+    text = ''.join(json.dumps(r) + '\n' for r in kept)
+    files.write_whole(self._path, text.encode())
 
   def metrics(self, phase: int, step: int, **values: Any) -> None:
     """Records scalars or strings of a step (steps count within the phase)."""
     if self._path is None:
       return
     row = {'phase': phase, 'step': step, 'time': time.time(), **values}
-    with self._path.open('a') as f:
-      f.write(json.dumps(row) + '\n')
+    files.append(self._path, json.dumps(row) + '\n')
     if self._board is not None:
       for name, x in values.items():
         if isinstance(x, float):
@@ -105,7 +105,7 @@ class Progress:
     self._bar.update(self._task, advance=1, note=note)
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: epath.Path) -> Iterator[dict[str, Any]]:
   for line in path.read_text().splitlines():
     try:
       yield json.loads(line)
@@ -113,7 +113,9 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
       return  # a kill in the middle of a line leaves a torn last one
 
 
-def _tensorboard(workdir: str | Path) -> Any:
+def _tensorboard(workdir: epath.Path) -> Any:
+  if not files.is_local(workdir):
+    return None
   try:
     import tensorboardX
   except ImportError:

@@ -2,7 +2,8 @@
 
 Two recipes that begin with the same phases under the same identity (data,
 seed, batch order) get the same network there. With a folder for shared
-prefixes, the first run leaves its checkpoint and the next ones begin with it.
+prefixes, the first run leaves its checkpoint and the next ones begin with it;
+those that come meanwhile wait, so that no network is trained twice.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import shutil
 import zlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
+from etils import epath
 
+from rcj import cluster, locks
 from rcj.carry import Carry, Env, decode, encode
 from rcj.checkpoint import opened
 from rcj.phases import Evaluate, Save, Train
@@ -27,7 +27,7 @@ Phase = Callable[[Carry, Env], Carry]
 
 
 def run(
-  recipe: Sequence[Phase], env: Env, *, prefixes: Path | None = None
+  recipe: Sequence[Phase], env: Env, *, prefixes: epath.Path | None = None
 ) -> Carry:
   """Runs the phases, from the last checkpoint of the run directory if any.
 
@@ -41,20 +41,23 @@ def run(
     ValueError: if two phases evaluate under the same label.
   """
   check(recipe)
-  carry = _resumed(env) or _shared(recipe, env, prefixes) or Carry()
+  carry = _resumed(env) or _longest(recipe, env, prefixes) or Carry()
   env.journal.rewind(carry.phase, carry.step)
-  for phase in recipe[carry.phase :]:
-    carry = phase(carry, env)
-    carry = dataclasses.replace(
-      carry, phase=carry.phase + 1, step=0, stream=None
-    )
-    if isinstance(phase, Train):
+  while carry.phase < len(recipe):
+    if isinstance(recipe[carry.phase], Train):
+      carry = _train(recipe, carry, env, prefixes)
       save(carry, env)
-      _share(recipe, carry, env, prefixes)
+    else:
+      carry = _step(recipe, carry, env)
   if env.checkpoints is not None:
     save(carry, env)
     env.checkpoints.wait()
   return carry
+
+
+def _step(recipe: Sequence[Phase], carry: Carry, env: Env) -> Carry:
+  carry = recipe[carry.phase](carry, env)
+  return dataclasses.replace(carry, phase=carry.phase + 1, step=0, stream=None)
 
 
 def check(recipe: Sequence[Phase]) -> None:
@@ -103,46 +106,64 @@ def fingerprint(recipe: Sequence[Phase], env: Env) -> str:
 
 
 def _resumed(env: Env) -> Carry | None:
-  if env.checkpoints is None or env.checkpoints.latest() is None:
+  if env.checkpoints is None:
     return None
-  latest = env.checkpoints.latest()
+  latest = cluster.agreed(env.checkpoints.latest)
+  if latest is None:
+    return None
   carry = decode(*env.checkpoints.restore(latest, env.replicated), env)
   env.journal.say(f'continuing at phase {carry.phase}, step {carry.step}')
   return carry
 
 
-def _shared(
-  recipe: Sequence[Phase], env: Env, prefixes: Path | None
+def _longest(
+  recipe: Sequence[Phase], env: Env, prefixes: epath.Path | None
 ) -> Carry | None:
-  """The longest shared prefix that skips no evaluation."""
+  """The longest shared prefix that there is."""
   if prefixes is None:
     return None
-  kinds = [isinstance(phase, Evaluate) for phase in recipe]
-  longest = kinds.index(True) if any(kinds) else len(recipe)
-  for length in range(longest, 0, -1):
-    folder = prefixes / fingerprint(recipe[:length], env)
-    if not folder.is_dir():
-      continue
-    with opened(folder) as checkpoints:
-      read = checkpoints.restore(checkpoints.latest(), env.replicated)
-    env.journal.say(f'sharing the first {length} phases with another run')
-    return decode(*read, env)
+  for length in range(_shareable(recipe), 0, -1):
+    carry = _read(prefixes / fingerprint(recipe[:length], env), env)
+    if carry is not None:
+      return carry
   return None
 
 
-def _share(
-  recipe: Sequence[Phase], carry: Carry, env: Env, prefixes: Path | None
-) -> None:
-  """Leaves the network to other runs; appears as a whole, or not at all."""
-  if prefixes is None:
-    return
-  folder = prefixes / fingerprint(recipe[: carry.phase], env)
-  if folder.is_dir():
-    return
-  partial = folder.with_name(f'{folder.name}.partial-{os.getpid()}')
-  with opened(partial) as checkpoints:
-    checkpoints.save(number(carry), *encode(carry, env))
-  try:
-    partial.rename(folder)
-  except OSError:  # another run has shared the same network meanwhile
-    shutil.rmtree(partial)
+def _train(
+  recipe: Sequence[Phase], carry: Carry, env: Env, prefixes: epath.Path | None
+) -> Carry:
+  """Trains, or takes the network of the run that trains just that."""
+  length = carry.phase + 1
+  if prefixes is None or length > _shareable(recipe):
+    return _step(recipe, carry, env)
+  name = fingerprint(recipe[:length], env)
+
+  def when_busy() -> None:
+    env.journal.say(f'another run trains phase {carry.phase}: waiting for it')
+
+  with locks.in_turn(prefixes / f'{name}.lock', when_busy=when_busy):
+    found = _read(prefixes / name, env)
+    if found is None:
+      found = _step(recipe, carry, env)
+      with opened(prefixes / name) as checkpoints:
+        checkpoints.save(number(found), *encode(found, env))
+  return found
+
+
+def _shareable(recipe: Sequence[Phase]) -> int:
+  """Number of phases before the first evaluation, which none may skip."""
+  kinds = [isinstance(phase, Evaluate) for phase in recipe]
+  return kinds.index(True) if any(kinds) else len(recipe)
+
+
+def _read(folder: epath.Path, env: Env) -> Carry | None:
+  """A shared network, if it is there as a whole."""
+  if not cluster.agreed(folder.is_dir):
+    return None
+  with opened(folder) as checkpoints:
+    latest = cluster.agreed(checkpoints.latest)
+    if latest is None:  # being written, or left by a kill
+      return None
+    carry = decode(*checkpoints.restore(latest, env.replicated), env)
+  env.journal.say(f'sharing the first {carry.phase} phases with another run')
+  return carry

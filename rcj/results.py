@@ -8,12 +8,14 @@ the new file, and an evaluation that runs again replaces its own rows.
 from __future__ import annotations
 
 import csv
-import os
+import io
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from etils import epath
+
+from rcj import files
 
 COLUMNS = (
   'run', 'variant', 'network', 'method', 'seed', 'parameters', 'nonzero',
@@ -23,39 +25,40 @@ COLUMNS = (
 _CELL = ('network', 'suite', 'corruption', 'severity')
 
 
-def add_rows(workdir: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def add_rows(
+  workdir: epath.PathLike, rows: Iterable[Mapping[str, Any]]
+) -> None:
   """Writes rows to results.csv in place of older ones of the same cells."""
-  path = Path(workdir) / 'results.csv'
+  path = epath.Path(workdir) / 'results.csv'
   new = [{c: str(row[c]) for c in COLUMNS} for row in rows]
   cells = {tuple(row[c] for c in _CELL) for row in new}
   old = [r for r in read_rows(path) if tuple(r[c] for c in _CELL) not in cells]
-  partial = path.with_suffix('.partial')
-  with partial.open('w', newline='') as f:
-    writer = csv.DictWriter(f, COLUMNS)
-    writer.writeheader()
-    writer.writerows(old + new)
-  os.replace(partial, path)
+  text = io.StringIO(newline='')
+  writer = csv.DictWriter(text, COLUMNS)
+  writer.writeheader()
+  writer.writerows(old + new)
+  files.write_whole(path, text.getvalue().encode())
 
 
-def read_rows(path: str | Path) -> list[dict[str, str]]:
+def read_rows(path: epath.PathLike) -> list[dict[str, str]]:
   """Rows of a results.csv, none where the file does not exist."""
-  path = Path(path)
+  path = epath.Path(path)
   if not path.exists():
     return []
-  with path.open(newline='') as f:
-    return list(csv.DictReader(f))
+  text = path.read_bytes().decode()
+  return list(csv.DictReader(io.StringIO(text, newline='')))
 
 
 def add_predictions(
-  workdir: str | Path, arrays: Mapping[str, Sequence[int] | np.ndarray]
+  workdir: epath.PathLike, arrays: Mapping[str, Sequence[int] | np.ndarray]
 ) -> None:
   """Adds int16 arrays to predictions.npz; same names are replaced."""
-  path = Path(workdir) / 'predictions.npz'
+  path = epath.Path(workdir) / 'predictions.npz'
   old: dict[str, np.ndarray] = {}
   if path.exists():
-    with np.load(path) as z:
+    with np.load(io.BytesIO(path.read_bytes())) as z:
       old = dict(z)
   new = {name: np.asarray(x, np.int16) for name, x in arrays.items()}
-  partial = path.with_suffix('.partial.npz')
-  np.savez_compressed(partial, **{**old, **new})
-  os.replace(partial, path)
+  data = io.BytesIO()
+  np.savez_compressed(data, **{**old, **new})
+  files.write_whole(path, data.getvalue())

@@ -154,7 +154,8 @@ class LossTerm(Protocol):
   """One objective: per-example values, and the state that it carries.
 
   `teacher` is None when the phase has none. Terms without state return `aux`
-  unchanged and `init` gives ({}, {}).
+  unchanged and `init` gives ({}, {}). A term that remembers much may say how
+  its memory is split among devices and how large it is: `phases/memory.py`.
   """
 
   def __call__(

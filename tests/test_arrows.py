@@ -35,10 +35,14 @@ MODELS = {'models', *LEAVES, *BASE}
 EVERYTHING = MODELS | {
   'carry',
   'checkpoint',
+  'cluster',
   'data',
   'evaluate',
   'experiment',
+  'files',
+  'grid',
   'journal',
+  'locks',
   'optimizer',
   'phases',
   'recipe',
@@ -52,19 +56,23 @@ ALLOWED = {
   'tree': {'types'},
   'topk': set(),
   'intervals': set(),
+  'grid': set(),
   **dict.fromkeys(LEAVES, BASE),
   'weights': {'masks', *BASE},
   'models': {'weights', *BASE},
   'data': BASE,
   'checkpoint': BASE,
-  'report': {'results', *BASE},
-  'journal': BASE,
-  'results': BASE,
+  'report': {'results', 'grid', *BASE},
+  'cluster': BASE,
+  'files': BASE,
+  'locks': {'cluster', 'files', *BASE},
+  'journal': {'files', *BASE},
+  'results': {'files', *BASE},
   'optimizer': {'schedules', *BASE},
   'train': {'optimizer', *MODELS},
-  'evaluate': {'train', 'optimizer', *MODELS},
+  'evaluate': {'data', 'train', 'optimizer', *MODELS},
   **dict.fromkeys(
-    ('carry', 'phases', 'recipe', 'experiment', 's0'), EVERYTHING
+    ('carry', 'phases', 'recipe', 'experiment', 's0', 'sweep'), EVERYTHING
   ),
 }
 # Where a package outside rcj may be imported; absl and ml_collections: launch/.

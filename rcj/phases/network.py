@@ -12,6 +12,8 @@ from rcj import models, weights
 from rcj.carry import Carry, Env, frozen, place
 from rcj.types import Preprocessing, Snapshot, TrainState
 
+_IMAGENET = 1000
+
 
 @dataclasses.dataclass(frozen=True)
 class Init:
@@ -64,6 +66,9 @@ class Init:
 class Load:
   """Starts from a PyTorch checkpoint; see `models.load_torch`.
 
+  A network of all 1000 classes of ImageNet keeps the outputs of the data's
+  classes alone (decision 25), where the data set knows which they are.
+
   Attributes:
     path: .pth, .th, .pt or .safetensors file.
     model: name in the registry.
@@ -76,7 +81,11 @@ class Load:
     """The carry with the loaded network; classes must match the data."""
     network = models.load_torch(self.path, self.model)
     have, want = len(network.classes), len(env.data.train.classes)
-    if have != want:
+    if have == _IMAGENET and want < have and env.data.parents is not None:
+      network = models.load_torch(
+        self.path, self.model, classes=env.data.parents
+      )
+    elif have != want:
       raise ValueError(
         f'{self.path} classifies {have} classes, the data has {want}'
       )
@@ -144,6 +153,33 @@ class Rewind:
       carry.state, params=copy[0], batch_stats=copy[1], step=copy[2]
     )
     return dataclasses.replace(carry, state=state)
+
+
+@dataclasses.dataclass(frozen=True)
+class Restore:
+  """Makes a saved network the current one, masks and all.
+
+  Unlike `Rewind` it may be of another architecture than the current network,
+  and its schedule begins anew.
+  """
+
+  to: str
+
+  def __call__(self, carry: Carry, env: Env) -> Carry:
+    """The carry with a copy of it; raises KeyError for unknown names."""
+    network = saved_network(carry, self.to, 'Restore').network
+    state = dataclasses.replace(
+      _dense_state(network.params, network.batch_stats),
+      masks=network.masks,
+      scores=network.scores,
+    )
+    return dataclasses.replace(
+      carry,
+      state=place(state, env.replicated),
+      model=network.model,
+      effective=network.effective,
+      preprocessing=network.preprocessing,
+    )
 
 
 def saved_network(carry: Carry, name: str, wanted_by: str) -> Snapshot:

@@ -19,7 +19,11 @@ _SCORES = ('magnitude', 'random', 'l1_filter', 'random_filter')
 
 
 def _check_size(
-  density: float | None, ratio: float | None, rate: float | None
+  *,
+  density: float | None,
+  ratio: float | None,
+  nonzero: int | None,
+  rate: float | None = None,
 ) -> None:
   if density is not None and not 0 < density <= 1:
     raise ValueError(f'density is the fraction kept, in (0, 1], not {density}')
@@ -29,14 +33,21 @@ def _check_size(
     raise ValueError(
       f'ratio is all parameters over those left, at least 1, not {ratio}'
     )
+  if nonzero is not None and nonzero < 1:
+    raise ValueError(f'nonzero is a number of parameters, not {nonzero}')
+
+
+def _ratio(params: Any, ratio: float | None, nonzero: int | None) -> float:
+  """The compression ratio that either of the two asks for."""
+  return ratio if nonzero is None else size.total(params) / nonzero
 
 
 @dataclasses.dataclass(frozen=True)
 class Prune:
   """One-shot pruning by a score of the current weights.
 
-  Exactly one of density, ratio and rate is given. Dormant weights are never
-  revived: scoring is within the current masks.
+  Exactly one of density, ratio, nonzero and rate is given. Dormant weights are
+  never revived: scoring is within the current masks.
 
   Attributes:
     score: 'magnitude', 'random', 'l1_filter' or 'random_filter'.
@@ -44,6 +55,7 @@ class Prune:
       scores are always per layer.
     density: fraction kept of the prunable kernels.
     ratio: all parameters / non-zero parameters after pruning (decision 12).
+    nonzero: parameters left, of all.
     rate: fraction removed of what survives.
     include: pattern of the prunable leaves, None for all kernels.
     exclude: pattern of leaves that are not pruned after all.
@@ -53,18 +65,24 @@ class Prune:
   scope: Literal['global', 'layer'] = 'global'
   density: float | None = None
   ratio: float | None = None
+  nonzero: int | None = None
   rate: float | None = None
   include: str | None = None
   exclude: str | None = None
 
   def __post_init__(self):
-    given = [x for x in (self.density, self.ratio, self.rate) if x is not None]
-    if len(given) != 1:
+    sizes = {
+      'density': self.density,
+      'ratio': self.ratio,
+      'nonzero': self.nonzero,
+      'rate': self.rate,
+    }
+    if sum(x is not None for x in sizes.values()) != 1:
       raise ValueError(
-        'Prune wants exactly one of density, ratio and rate, got '
-        f'density={self.density}, ratio={self.ratio}, rate={self.rate}'
+        'Prune wants exactly one of density, ratio, nonzero and rate, got '
+        f'{sizes}'
       )
-    _check_size(self.density, self.ratio, self.rate)
+    _check_size(**sizes)
     if self.score not in _SCORES:
       raise ValueError(
         f'no score {self.score!r}; there are {", ".join(_SCORES)}'
@@ -132,23 +150,23 @@ class Prune:
   def _density_for_ratio(self, carry: Carry) -> float:
     params = carry.state.params
     everywhere = self._eligible(carry.state, None)
+    ratio = _ratio(params, self.ratio, self.nonzero)
     if self.score.endswith('filter'):
       groups = carry.model.channel_groups()
-      return size.density_for_filter_ratio(
-        params, everywhere, self.ratio, groups
-      )
-    return size.density_for_ratio(params, everywhere, self.ratio)
+      return size.density_for_filter_ratio(params, everywhere, ratio, groups)
+    return size.density_for_ratio(params, everywhere, ratio)
 
 
 @dataclasses.dataclass(frozen=True)
 class InitScores:
   """Gives every kernel scores to learn, and the network Hydra's weights.
 
-  Exactly one of density and ratio is given.
+  Exactly one of density, ratio and nonzero is given.
 
   Attributes:
     density: fraction kept of each layer's (or all) scored weights.
     ratio: all parameters / non-zero parameters (decision 12).
+    nonzero: parameters left, of all.
     scope: 'layer' as in the paper, or 'global'.
     init: 'scaled' by the weights, or 'kaiming' (decision 4).
     include: pattern of the scored leaves, None for all kernels.
@@ -157,18 +175,24 @@ class InitScores:
 
   density: float | None = None
   ratio: float | None = None
+  nonzero: int | None = None
   scope: Literal['layer', 'global'] = 'layer'
   init: Literal['scaled', 'kaiming'] = 'scaled'
   include: str | None = None
   exclude: str | None = None
 
   def __post_init__(self):
-    if (self.density is None) == (self.ratio is None):
+    sizes = {
+      'density': self.density,
+      'ratio': self.ratio,
+      'nonzero': self.nonzero,
+    }
+    if sum(x is not None for x in sizes.values()) != 1:
       raise ValueError(
-        'InitScores wants exactly one of density and ratio, got '
-        f'density={self.density}, ratio={self.ratio}'
+        'InitScores wants exactly one of density, ratio and nonzero, got '
+        f'{sizes}'
       )
-    _check_size(self.density, self.ratio, None)
+    _check_size(**sizes)
 
   def __call__(self, carry: Carry, env: Env) -> Carry:
     """The carry with scores and `weights.Hydra` as effective weights."""
@@ -185,7 +209,8 @@ class InitScores:
     if density is None:
       # Hydra counts dormant weights too, so the ratio is over all of them.
       everywhere = masks.eligible(state.params, **include, exclude=self.exclude)
-      density = size.density_for_ratio(state.params, everywhere, self.ratio)
+      ratio = _ratio(state.params, self.ratio, self.nonzero)
+      density = size.density_for_ratio(state.params, everywhere, ratio)
     state = dataclasses.replace(state, scores=place(made, env.replicated))
     return dataclasses.replace(
       carry, state=state, effective=weights.Hydra(density, self.scope)

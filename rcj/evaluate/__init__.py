@@ -1,0 +1,23 @@
+"""Robustness suites: predictions per image, and rows of error rates.
+
+Every network is measured on the same images in the same cells, and the
+outcome of each image is kept, so that intervals are over images (an image's
+corrupted versions are resampled together) and comparisons are paired. Images
+may be in memory or read on demand; each process reads its own share.
+"""
+
+from rcj.evaluate.predict import Outcome, classify, evaluate
+from rcj.evaluate.rows import rows
+from rcj.evaluate.suites import Cell, Suite, corrupted, plain, published
+
+__all__ = [
+  'Cell',
+  'Outcome',
+  'Suite',
+  'classify',
+  'corrupted',
+  'evaluate',
+  'plain',
+  'published',
+  'rows',
+]

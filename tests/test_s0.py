@@ -1,0 +1,196 @@
+"""Recipes and views of paper S0."""
+
+import dataclasses
+
+import pytest
+
+from rcj import losses, models, phases, s0, schedules, train
+from rcj.recipe import check
+
+
+@dataclasses.dataclass
+class Family(s0.S0):
+  model: str = 'resnet8'
+  width: float = 0.5
+  teacher_model: str = 'resnet8'
+
+  def schedule(self):
+    return schedules.Cosine(self.learning_rate)
+
+  def preprocessing(self):
+    return models.preprocessing('resnet8')
+
+
+def recipe(**fields):
+  made = Family(**fields).recipe()
+  check(made)
+  return made
+
+
+def kinds(made):
+  return [type(phase).__name__ for phase in made]
+
+
+def label(**fields):
+  return recipe(**fields)[-1].method
+
+
+@pytest.mark.parametrize('method', ['kd', 'at', 'crd'])
+def test_a_student_learns_from_a_teacher_trained_before_it(method):
+  made = recipe(method=method, teacher='augmix', augment='none')
+  assert kinds(made) == ['Init', 'Train', 'Save', 'Init', 'Train', 'Evaluate']
+  teacher, student = made[1], made[4]
+  assert (teacher.teacher, student.teacher) == (None, 'teacher')
+  assert 'jsd' in teacher.terms
+  assert set(student.terms) == {'ce', method}
+  assert (made[0].width, made[3].width) == (1.0, 0.5)
+
+
+def test_the_weights_of_the_losses_are_those_of_decision_23():
+  def weights(**fields):
+    student = recipe(teacher='none', **fields)[4]
+    return {name: w.weight for name, w in student.terms.items()}
+
+  assert weights(method='kd') == pytest.approx({'ce': 0.1, 'kd': 0.9})
+  assert weights(method='kd', augment='augmix') == pytest.approx(
+    {'ce': 0.5, 'kd': 0.5, 'jsd': 6}
+  )
+  assert weights(method='at') == {'ce': 1, 'at': 1000}
+  assert weights(method='crd', augment='augmix') == {
+    'ce': 1,
+    'crd': 0.8,
+    'jsd': 6,
+  }
+
+
+def test_the_teacher_is_read_from_the_file_of_its_name(tmp_path):
+  (tmp_path / 'amda.pth').touch()
+  made = recipe(method='kd', teacher='amda', teacher_root=str(tmp_path))
+  assert made[0] == phases.Load(str(tmp_path / 'amda.pth'), 'resnet8')
+  assert kinds(made)[1:3] == ['Save', 'Init']
+  trained = recipe(method='kd', teacher='none', teacher_root=str(tmp_path))
+  assert isinstance(trained[0], phases.Init)
+
+
+def test_what_cannot_be_had_says_so(tmp_path):
+  with pytest.raises(ValueError, match=r'SWSL .* teacher_root/swsl\.pth'):
+    recipe(method='kd', teacher='swsl', teacher_root=str(tmp_path))
+  with pytest.raises(ValueError, match='no folder'):
+    recipe(method='kd', teacher_root=str(tmp_path / 'nowhere'))
+  with pytest.raises(ValueError, match="no method 'hidra'; there are train"):
+    recipe(method='hidra')
+  with pytest.raises(ValueError, match="no augment 'mix'; there are none"):
+    recipe(augment='mix')
+  with pytest.raises(ValueError, match='density and nonzero'):
+    recipe(method='gw', density=0.1, nonzero=100)
+  with pytest.raises(ValueError, match='at_pairs'):
+    recipe(method='at', at_pairs='1:1')
+
+
+def test_stages_are_paired_as_asked():
+  made = recipe(method='at', teacher='none', at_pairs='1-1,3-2')
+  assert made[4].terms['at'].term == losses.AttentionTransfer(
+    pairs=((0, 0), (2, 1))
+  )
+
+
+def test_every_pruned_network_begins_with_the_same_dense_one():
+  made = [
+    recipe(method=m, augment='augmix', teacher='none')
+    for m in ('gw', 'l1', 'random_filter', 'hydra', 'hydra_kd')
+  ]
+  assert all(other[:2] == made[0][:2] for other in made)
+
+
+def test_a_network_can_be_its_own_teacher():
+  own = recipe(
+    method='hydra_kd', augment='augmix', teacher='augmix', teacher_width=0.5
+  )
+  assert kinds(own)[:4] == ['Init', 'Train', 'Save', 'InitScores']
+  other = recipe(method='hydra_kd', augment='augmix', teacher='none')
+  assert kinds(other)[:8] == [
+    *('Init', 'Train', 'Save', 'Init', 'Train', 'Save', 'Restore'),
+    'InitScores',
+  ]
+  assert other[6] == phases.Restore('dense')
+
+
+def test_masks_may_see_other_images_than_weights():
+  made = recipe(method='hydra', augment='augmix', mask_augment='none')
+  masks, weights = made[3], made[5]
+  assert masks.trainable == train.SCORES
+  assert 'jsd' not in masks.terms
+  assert 'jsd' in weights.terms
+
+
+def test_labels_tell_what_differs():
+  assert label(method='train') == 'standard'
+  assert label(method='kd', augment='augmix') == 'AugMix + KD'
+  assert label(method='kd', teacher='none') == 'KD'
+  assert label(method='at', teacher='augmix') == 'AT, AugMix teacher'
+  assert label(method='lw') == 'layer weight'
+  assert (
+    label(method='hydra', augment='augmix', mask_augment='none')
+    == 'AugMix + Hydra, standard masks'
+  )
+
+
+STUDENTS = (
+  s0.Network('small', 'resnet8', 10, width=0.5),
+  s0.Network('smaller', 'resnet8', 10, width=0.25, prune='lw'),
+)
+LARGE = s0.Network('large', 'resnet8', 10)
+
+
+def test_there_is_a_view_of_every_table_and_figure():
+  names = [v.name for v in s0.views(STUDENTS, LARGE, augment='augmix')]
+  assert sorted(names) == [
+    *(f'figure{i}' for i in range(1, 7)),
+    *(f'table{i}' for i in range(1, 5)),
+  ]
+  alone = s0.views(STUDENTS[:1], LARGE, augment='augmix')
+  assert {'figure3', 'figure5'}.isdisjoint(v.name for v in alone)
+
+
+def why_not(config):
+  """'' if the experiment can run, else what it lacks."""
+  try:
+    check(config.recipe())
+  except (NotImplementedError, ValueError) as e:
+    return str(e)
+  return ''
+
+
+@pytest.mark.parametrize('augment', ['augmix', 'amda'])
+def test_every_cell_is_a_recipe(augment):
+  for view in s0.views(STUDENTS, LARGE, augment=augment):
+    places = [(c.panel, c.series, c.x) for c in view.cells]
+    if view.kind != 'lines':
+      assert len(set(places)) == len(places), view.name
+    for cell in view.cells:
+      lacks = why_not(dataclasses.replace(Family(), **cell.fields))
+      named = {'deepaugment', 'amda', 'swsl'} & set(cell.fields.values())
+      assert bool(lacks) == bool(named), (cell, lacks)
+
+
+def test_table_2_prunes_to_the_size_of_the_small_network():
+  (view,) = (
+    v for v in s0.views(STUDENTS, LARGE, augment='augmix') if v.name == 'table2'
+  )
+  small = STUDENTS[0].parameters()
+  pruned = [c for c in view.cells if c.panel == 'large, pruned']
+  assert {c.fields['nonzero'] for c in pruned} == {small}
+  assert small < LARGE.parameters()
+
+
+def test_the_widened_network_is_pruned_to_the_counts_of_the_plain_one():
+  (view,) = (
+    v
+    for v in s0.views(STUDENTS, LARGE, augment='augmix')
+    if v.name == 'figure4'
+  )
+  wide = [c for c in view.cells if 'twice' in c.series]
+  assert {c.fields['width'] for c in wide} == {0.705}
+  left = {c.fields['nonzero'] for c in wide}
+  total = STUDENTS[0].parameters()
+  assert left == {round(total / r) for r in (1, 5, 10, 20, 40)}
