@@ -2,26 +2,33 @@
 
 The set of the paper (https://openreview.net/forum?id=z_p2SaYS9d) is
 ImageNet100; CIFAR-10 is where its claims can be checked on one machine.
-Compared are its Figure 1 and Tables 1 and 3 (distillation), Figure 2 (Hydra,
-Hydra + KD, global weight) and Figure 4 (pruning criteria). Orders of magnitude
-from the AugMix paper (https://arxiv.org/abs/1912.02781, table 1; WideResNet,
+Its students are ResNet-20 and a MobileNetV2 of a quarter of the width,
+which has as many parameters; its teacher is
+ResNet-56; all of S0's tables and figures are views of a sweep. Expected, from
+the AugMix paper (https://arxiv.org/abs/1912.02781, table 1; WideResNet,
 official CIFAR-10-C): mean corruption error 26.9 % standard, 11.2 % AugMix.
-Cost: at scale=1 (160 epochs of ResNet-18) a job for a GPU, not measured yet;
-small runs and their times are in BUILD_NOTES.md. `scale` shortens every phase,
-`train_size` the set.
+Cost: at scale=1 (160 epochs of ResNet-20 for each network) a job for a GPU, not
+measured yet; the sweep of results/cifar10 took three hours of CPU at the scale
+that it states. `scale` shortens every phase, `train_size` the set.
 
   python launch/run.py --config=configs/cifar10.py:hydra --workdir=runs/h \
     --config.data_root=cifar-10-batches-py --config.scale=0.05
 
+  python launch/sweep.py --config=configs/cifar10.py --views=all --seeds=0,1 \
+    --workdir=runs/cifar10 --config.data_root=cifar-10-batches-py
+
 `data_root` is the folder of the original python batches, or a .npz of arrays.
-Variants: std augmix kd at kd_augmix teacher gw lw l1 random hydra hydra_kd.
+Variants: std augmix kd at crd kd_augmix at_augmix crd_augmix teacher gw lw
+random l1 random_filter hydra hydra_kd.
 Each also as VARIANT-smoke, a run of seconds.
 """
 
 import dataclasses
 
+import numpy as np
+
 from rcj import data as data_sets
-from rcj import evaluate, models, s0, schedules
+from rcj import evaluate, grid, models, s0, schedules
 from rcj.types import Preprocessing
 
 
@@ -31,15 +38,17 @@ class Cifar10(s0.S0):
 
   Attributes:
     test_size: test images to measure on, 0 for all 10,000.
+    corrupted_root: folder of the official CIFAR-10-C, '' to generate one.
     severities: digits of the severities to measure, '12345' for all.
   """
 
   data: str = 'cifar10'
-  student: str = 'resnet18'
-  student_width: float = 0.5
-  student_stem: str = 'cifar'
-  large_stem: str = 'cifar'
+  model: str = 'resnet20'
+  stem: str = 'cifar'
+  teacher_model: str = 'resnet56'
+  teacher_stem: str = 'cifar'
   test_size: int = 0
+  corrupted_root: str = ''
   severities: str = '12345'
 
   def schedule(self) -> schedules.MultiStep:
@@ -50,18 +59,45 @@ class Cifar10(s0.S0):
 
   def load_data(self) -> data_sets.DataSets:
     return data_sets.load(
-      self.data, root=self.data_root, train_size=self.train_size
+      self.data,
+      root=self.data_root,
+      train_size=self.train_size,
+      corrupted_root=self.corrupted_root,
     )
 
   def suites(self, sets: data_sets.DataSets) -> tuple[evaluate.Suite, ...]:
-    n = self.test_size or len(sets.test)
-    images, labels = sets.test.images[:n], sets.test.labels[:n]
-    return (
-      evaluate.plain('clean', images, labels, protocol='test split'),
-      evaluate.corrupted(
-        images, labels, severities=tuple(map(int, self.severities)), table=32
-      ),
-    )
+    if self.test_size:
+      sets = self._shortened(sets)
+    return s0.suites(sets, severities=self.severities, table=32)
+
+  def _shortened(self, sets: data_sets.DataSets) -> data_sets.DataSets:
+    if self.corrupted_root or not 0 < self.test_size <= len(sets.test):
+      raise ValueError(
+        f'test_size measures the first 1..{len(sets.test)} test images, on '
+        'corruptions that are made here: got '
+        f'test_size={self.test_size}, corrupted_root={self.corrupted_root!r}'
+      )
+    test = data_sets.subset(sets.test, np.arange(self.test_size))
+    words = {**sets.protocol, 'test': f'first {len(test)} test images'}
+    return dataclasses.replace(sets, test=test, protocol=words)
+
+
+def views() -> tuple[grid.View, ...]:
+  """The tables and figures of S0 for CIFAR's networks."""
+  students = (
+    s0.Network('ResNet-20', 'resnet20', 10, stem='cifar'),
+    s0.Network(
+      'MobileNetV2 x0.25',
+      'mobilenet_v2',
+      10,
+      width=0.25,
+      stem='cifar',
+      at_pairs='2-1,3-2,4-3',
+      prune='lw',
+    ),
+  )
+  large = s0.Network('ResNet-56', 'resnet56', 10, stem='cifar')
+  return s0.views(students, large, augment='augmix')
 
 
 def get_config(arg: str = 'std') -> Cifar10:
@@ -72,10 +108,11 @@ def get_config(arg: str = 'std') -> Cifar10:
     train_size=256,
     test_size=100,
     severities='3',
-    student='resnet8',
-    student_stem='',
-    large='resnet8',
-    large_stem='',
+    model='resnet8',
+    stem='',
+    teacher_model='resnet8',
+    teacher_stem='',
+    negatives=64,
     epochs=1.0,
     mask_epochs=1.0,
     finetune_epochs=2.0,

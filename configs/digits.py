@@ -14,14 +14,15 @@ Cost: 10 to 30 seconds per network on 2 CPU cores, compilation included.
 
   python launch/run.py --config=configs/digits.py:hydra --workdir=runs/hydra
 
-Variants: std augmix kd at kd_augmix teacher gw lw l1 random hydra hydra_kd.
+Variants: std augmix kd at crd kd_augmix at_augmix crd_augmix teacher gw lw
+random l1 random_filter hydra hydra_kd.
 Each also as VARIANT-smoke, a run of seconds.
 """
 
 import dataclasses
 
 from rcj import data as data_sets
-from rcj import evaluate, models, s0, schedules
+from rcj import evaluate, grid, models, s0, schedules
 from rcj.types import Preprocessing
 
 
@@ -31,9 +32,9 @@ class Digits(s0.S0):
 
   data: str = 'digits'
   train_size: int = 300
-  student: str = 'resnet8'
-  student_width: float = 0.5
-  large: str = 'resnet8'
+  model: str = 'resnet8'
+  width: float = 0.5
+  teacher_model: str = 'resnet8'
   epochs: float = 60.0
   mask_epochs: float = 20.0
   finetune_epochs: float = 50.0
@@ -41,12 +42,14 @@ class Digits(s0.S0):
   decay: str = r'.*kernel'
   flip: bool = False
   jsd_distilled: float = 12.0
+  kd_augmented: float = 0.9
+  negatives: int = 256
 
   def schedule(self) -> schedules.Cosine:
     return schedules.Cosine(self.learning_rate)
 
   def preprocessing(self) -> Preprocessing:
-    return models.preprocessing(self.large)
+    return models.preprocessing('resnet8')
 
   def load_data(self) -> data_sets.DataSets:
     return data_sets.load(self.data, train_size=self.train_size)
@@ -54,19 +57,14 @@ class Digits(s0.S0):
   def suites(self, sets: data_sets.DataSets) -> tuple[evaluate.Suite, ...]:
     # The 32 px tables leave enlarged digits as they are; severity 5 of fog
     # and defocus blur in the 224 px tables is beyond reading.
-    test, rendered = sets.test, sets.rendition
-    return (
-      evaluate.plain('clean', test.images, test.labels, protocol='test split'),
-      evaluate.corrupted(
-        test.images, test.labels, severities=(1, 3, 5), table=224
-      ),
-      evaluate.plain(
-        'rendition',
-        rendered.images,
-        rendered.labels,
-        protocol='digits drawn in the fonts of matplotlib',
-      ),
-    )
+    return s0.suites(sets, severities='135', table=224)
+
+
+def views() -> tuple[grid.View, ...]:
+  """The tables and figures of S0 for two sizes of a network."""
+  small = s0.Network('half as wide', 'resnet8', 10, width=0.5)
+  large = s0.Network('full width', 'resnet8', 10)
+  return s0.views([small], large, augment='augmix')
 
 
 def get_config(arg: str = 'std') -> Digits:

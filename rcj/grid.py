@@ -27,8 +27,8 @@ class Cell:
     fields: config fields that make it, without the seed.
     series: row of a table; bar or line of a figure.
     panel: block of rows of a table; panel of a figure.
-    x: place along the axis of bars; '' in tables, and in lines, whose axis is
-      measured.
+    x: place along the axis of bars, '' holds for every place; '' in tables,
+      and in lines, whose axis is measured.
     runs: run directories, one per seed, relative to the sweep's folder; empty
       until a sweep named them.
   """

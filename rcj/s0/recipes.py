@@ -1,0 +1,183 @@
+"""The methods of S0 as tuples of phases."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from rcj import train
+from rcj.phases import (
+  Evaluate,
+  FreezeMask,
+  Init,
+  InitScores,
+  Load,
+  Prune,
+  Restore,
+  Save,
+)
+from rcj.recipe import Phase
+from rcj.s0.training import AUGMENTS, DISTIL
+
+if TYPE_CHECKING:
+  from rcj.s0.config import S0
+
+PRUNE = {
+  'gw': ('global weight', {'score': 'magnitude', 'scope': 'global'}),
+  'lw': ('layer weight', {'score': 'magnitude', 'scope': 'layer'}),
+  'random': ('random weight', {'score': 'random', 'scope': 'layer'}),
+  'l1': ('L1 filter', {'score': 'l1_filter'}),
+  'random_filter': ('random filter', {'score': 'random_filter'}),
+}
+HYDRA = {'hydra': 'Hydra', 'hydra_kd': 'Hydra + KD'}
+METHODS = ('train', *DISTIL, *PRUNE, *HYDRA)
+TEACHERS = {**AUGMENTS, 'swsl': 'SWSL'}
+_TORCH = ('.pth', '.pt', '.th', '.safetensors')
+
+
+def recipe(config: S0) -> tuple[Phase, ...]:
+  """The phases of `config.method`.
+
+  Raises:
+    ValueError: for unknown names, and a teacher that can only be read where
+      there is no file; lists what exists.
+    NotImplementedError: for augmentations that are not available.
+  """
+  _check(config)
+  learn = (_init(config), config.training(config.augment))
+  if config.method == 'train':
+    return (*learn, Evaluate(label(config)))
+  if config.method in DISTIL:
+    distilled = config.training(config.augment, distil=config.method)
+    return (
+      *_teacher(config),
+      _init(config),
+      distilled,
+      Evaluate(label(config)),
+    )
+  if config.method in PRUNE:
+    return (*learn, *_prune(config), Evaluate(label(config)))
+  return (*learn, *_hydra(config), Evaluate(label(config)))
+
+
+def label(config: S0) -> str:
+  """Name of the method in tables: 'AugMix + KD, AMDA teacher'."""
+  names = {**DISTIL, **{m: name for m, (name, _) in PRUNE.items()}, **HYDRA}
+  augment = AUGMENTS[config.augment]
+  if config.method == 'train':
+    return augment
+  text = names[config.method]
+  if config.augment != 'none':
+    text = f'{augment} + {text}'
+  if config.mask_augment not in ('', config.augment):
+    text += f', {AUGMENTS[config.mask_augment]} masks'
+  taught = config.method in (*DISTIL, 'hydra_kd')
+  if taught and config.teacher != config.augment:
+    text += f', {TEACHERS[config.teacher]} teacher'
+  return text
+
+
+def _check(config: S0) -> None:
+  _known('method', config.method, METHODS)
+  _known('augment', config.augment, AUGMENTS)
+  _known('mask_augment', config.mask_augment, ('', *AUGMENTS))
+  _known('teacher', config.teacher, TEACHERS)
+
+
+def _known(field: str, value: str, names: Collection[str]) -> None:
+  if value not in names:
+    raise ValueError(f'no {field} {value!r}; there are {", ".join(names)}')
+
+
+def _init(config: S0, role: str = '') -> Init:
+  """The network of a role: '' for the one of the experiment, or 'teacher_'."""
+  return Init(
+    getattr(config, f'{role}model' if role else 'model'),
+    config.preprocessing(),
+    width=getattr(config, f'{role}width'),
+    stem=getattr(config, f'{role}stem') or None,
+    dtype=config.dtype,
+  )
+
+
+def _teacher(config: S0) -> tuple[Phase, ...]:
+  """A network saved as 'teacher': read where there is a file, else trained."""
+  path = _teacher_file(config)
+  if path is not None:
+    return Load(str(path), config.teacher_model), Save('teacher')
+  return (
+    _init(config, 'teacher_'),
+    config.training(config.teacher),
+    Save('teacher'),
+  )
+
+
+def _teacher_file(config: S0) -> pathlib.Path | None:
+  folder = pathlib.Path(config.teacher_root)
+  if config.teacher_root:
+    if not folder.is_dir():
+      raise ValueError(f'teacher_root {folder} is no folder')
+    for suffix in _TORCH:
+      path = folder / f'{config.teacher}{suffix}'
+      if path.is_file():
+        return path
+  if config.teacher == 'swsl':
+    raise ValueError(
+      'the SWSL teacher cannot be trained here, it is read from '
+      f'teacher_root/swsl.pth; teacher_root is {config.teacher_root!r}'
+    )
+  return None
+
+
+def _prune(config: S0) -> tuple[Phase, ...]:
+  _, how = PRUNE[config.method]
+  return (
+    Prune(**how, **_size(config)),
+    config.training(config.augment, epochs=config.finetune_epochs),
+  )
+
+
+def _hydra(config: S0) -> tuple[Phase, ...]:
+  """Masks learned on pre-trained weights, then fine-tuned weights."""
+  distil = 'kd' if config.method == 'hydra_kd' else ''
+  rest = config.finetune_epochs - config.mask_epochs
+  masks = config.training(
+    config.mask_augment or config.augment,
+    distil=distil,
+    epochs=config.mask_epochs,
+    trainable=train.SCORES,
+  )
+  tune = config.training(config.augment, distil=distil, epochs=max(rest, 1))
+  return (
+    *(_beside(config) if distil else ()),
+    InitScores(**_size(config)),
+    masks,
+    FreezeMask(),
+    *((tune,) if rest > 0 else ()),
+  )
+
+
+def _beside(config: S0) -> tuple[Phase, ...]:
+  """A teacher, while the dense network waits; the same one teaches itself."""
+  own = (config.model, config.width, config.stem, config.augment)
+  wanted = (
+    *(config.teacher_model, config.teacher_width, config.teacher_stem),
+    config.teacher,
+  )
+  if own == wanted and _teacher_file(config) is None:
+    return (Save('teacher'),)
+  return (Save('dense'), *_teacher(config), Restore('dense'))
+
+
+def _size(config: S0) -> dict[str, float]:
+  if config.density and config.nonzero:
+    raise ValueError(
+      'density and nonzero both say how much is kept; give one of them, got '
+      f'density={config.density} and nonzero={config.nonzero}'
+    )
+  if config.density:
+    return {'density': config.density}
+  if config.nonzero:
+    return {'nonzero': config.nonzero}
+  return {'ratio': config.ratio}
