@@ -8,8 +8,8 @@ What the paper reports in kind: its Figure 1 and Table 1 (distilled students),
 Figure 2 (Hydra, Hydra + KD and global weight against the ratio) and Figure 4
 (global, layer, random and filter pruning).
 Expected here: clean errors of 1 to 2 %; a mean corruption error near 30 % for
-standard training and near 20 % with AugMix; no loss at ratio 10. Hydra at 40
-on so small a network loses to global weight.
+standard training and near 20 % with AugMix; no loss at ratio 10. At 40
+the order of methods is not resolved.
 Cost: 10 to 30 seconds per network on 2 CPU cores, compilation included.
 
   python launch/run.py --config=configs/digits.py:hydra --workdir=runs/hydra

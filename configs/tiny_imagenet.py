@@ -1,8 +1,9 @@
 """Paper S0's methods on Tiny-ImageNet, 64 px, which one machine can train.
 
-`data_root` is the usual folder of Tiny-ImageNet (200 classes), or a .npz of the
-30 classes that it shares with ImageNet100, the nearest to the paper's setting
-(https://openreview.net/forum?id=z_p2SaYS9d) that is small. Networks keep the
+`data_root` is a .npz of the 30 classes that Tiny-ImageNet shares with
+ImageNet100, the nearest to the paper's setting
+(https://openreview.net/forum?id=z_p2SaYS9d) that is small, and what the views
+of a sweep are for; or the usual folder of all 200 classes. Networks keep the
 resolution of 64 px with the stem of CIFAR networks.
 Expected: ResNet-18 has a clean error of 35 to 40 % on all 200 classes; on the
 30 classes nothing is published.

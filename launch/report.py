@@ -45,6 +45,7 @@ def main(argv: Sequence[str]) -> None:
   if len(argv) < 2:
     raise app.UsageError('expected at least one run directory')
   try:
+    _check_local(argv[1:], OUT.value, FIGURES.value)
     rows = report.read(argv[1:])
     sweep = [
       report.fill(view, folder, rows)
@@ -68,6 +69,14 @@ def main(argv: Sequence[str]) -> None:
   except (OSError, ValueError, ImportError) as e:
     sys.exit(f'error: {e}')
   print(path.resolve())
+
+
+def _check_local(folders: Sequence[str], *others: str) -> None:
+  for path in (*folders, *others):
+    if '://' in path:
+      raise ValueError(
+        f'{path} is no path of this machine; a report needs a local copy'
+      )
 
 
 if __name__ == '__main__':

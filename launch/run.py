@@ -23,7 +23,7 @@ from etils import epath
 from ml_collections import config_flags
 from parsing import parse
 
-from rcj import cluster, experiment
+from rcj import cluster, experiment, recipe
 from rcj.checkpoint import PreemptedError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -69,12 +69,18 @@ def main(argv: list[str]) -> None:
     raise app.UsageError(f'unknown arguments: {argv[1:]}')
   config, workdir = _CONFIG.value, epath.Path(_WORKDIR.value)
   try:
-    config.recipe()
+    recipe.check(config.recipe())
     join()
     data = config.load_data()
     suites = config.suites(data)
     experiment.claim(workdir, config)
-  except (ValueError, OSError, ImportError) as e:
+  except (
+    ValueError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    ImportError,
+  ) as e:
     sys.exit(f'{type(e).__name__}: {e}')
   try:
     experiment.execute(
@@ -85,7 +91,12 @@ def main(argv: list[str]) -> None:
       prefixes=_SHARED.value,
       workers=_WORKERS.value,
     )
-  except (FloatingPointError, BlockingIOError, PreemptedError) as e:
+  except (
+    ValueError,
+    FloatingPointError,
+    BlockingIOError,
+    PreemptedError,
+  ) as e:
     sys.exit(f'{type(e).__name__}: {e}')
   if jax.process_index() == 0:
     print(f'results: {workdir / "results.csv"}')

@@ -56,6 +56,11 @@ _WORKERS = flags.DEFINE_integer(
   'workers', 0, 'Processes per run that decode images not held in memory.'
 )
 _SERVE = flags.DEFINE_bool('serve', False, 'For the processes of a sweep.')
+flags.register_validator(
+  'workdir',
+  lambda workdir: '://' not in (workdir or ''),
+  'A sweep needs a folder of this machine; launch/run.py writes to buckets.',
+)
 flags.mark_flags_as_required(['config', 'workdir'])
 
 
@@ -79,7 +84,9 @@ def main(argv: list[str]) -> None:
     slots = sweep.slots(*sweep.local(), jobs=_JOBS.value)
   except (ValueError, RuntimeError) as e:
     sys.exit(f'{type(e).__name__}: {e}')
-  grid.write(sweep.merged(grid.read(folder), views), folder)
+  sweep.add(
+    views, folder, when_busy=lambda: console.print('waiting for a sweep')
+  )
   for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda number, _: sys.exit(128 + number))
   seconds = None if _BUDGET.value is None else 60 * _BUDGET.value

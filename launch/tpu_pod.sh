@@ -6,13 +6,15 @@
 #     --config=configs/imagenet100.py:kd --workdir=gs://bucket/runs/kd
 #
 # --name, --zone, --project: of the TPU VM, as gcloud takes them.
-# --repository, --reference: the workers clone the code from there, the default
-#   branch unless told otherwise; without them this working tree is copied.
+# --repository, --reference: the workers fetch the code from there, as it is at
+#   that moment, the default branch unless told otherwise; without them this
+#   working tree is copied.
 # --dry-run: prints the commands of gcloud and runs none.
 # What follows -- is for launch/run.py. The workers share no disk, so the run
 # directory is in a bucket that they may write, and --shared if it is given;
-# data is on every worker's disk. The same command continues a run. The workers
-# need Python 3.11 or newer with venv, and say so where they lack it.
+# data is on every worker's disk. The same command continues a run; stop the
+# first one before, for nothing in a bucket is locked. The workers need Python
+# 3.11 or newer with venv, and say so where they lack it.
 set -euo pipefail
 unset CDPATH
 
@@ -43,6 +45,8 @@ done
 [[ " $* " == *' --config='* ]] || die 'expected -- --config=... --workdir=...'
 [[ " $* " == *' --workdir=gs://'* ]] ||
   die 'the workers share no disk: expected --workdir=gs://BUCKET/RUN after --'
+[[ " $* " != *' --shared='* || " $* " == *' --shared=gs://'* ]] ||
+  die 'the workers share no disk: expected --shared=gs://BUCKET/FOLDER'
 
 # gcloud on all workers.
 workers() {
@@ -69,15 +73,20 @@ copy() {
 
 [[ $0 != */* ]] || cd -- "${0%/*}"
 cd ..
+# The folder may be there already, from a clone or a copy.
+code='set -e; mkdir -p rcj; cd rcj; rm -rf rcj configs launch; '
 if [[ -n $repository ]]; then
-  printf -v code '[ -d rcj ] || git clone -q %q rcj; cd rcj; git fetch -q; ' \
-    "$repository"
-  printf -v code '%sgit checkout -q %q' "$code" "${reference:-origin/HEAD}"
+  printf -v code '%sgit init -q; git fetch -q --tags --force %q %q %q; ' \
+    "$code" "$repository" '+HEAD:refs/remotes/new/HEAD' \
+    '+refs/heads/*:refs/remotes/new/*'
+  # A branch as it is there, not as it was here.
+  checkout='git checkout -qf'
+  printf -v code "%s$checkout new/%q 2>/dev/null || $checkout %q" "$code" \
+    "${reference:-HEAD}" "${reference:-HEAD}"
 else
   copy
-  code='mkdir -p rcj; rm -rf rcj/rcj rcj/configs rcj/launch; '
-  code+='tar -xzf rcj.tar.gz -C rcj; cd rcj'
+  code+='tar -xzf ../rcj.tar.gz'
 fi
-printf -v code '%s; bash launch/local.sh --coordinator=auto' "set -e; $code"
+code+='; bash launch/local.sh --coordinator=auto'
 printf -v code '%s %s' "$code" "$(printf '%q ' "$@")"
 workers ssh "$name" --command="$code"

@@ -9,6 +9,7 @@ leaves the last finished checkpoint intact.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,9 +19,13 @@ import orbax.checkpoint as ocp
 from etils import epath
 from jaxtyping import Array
 
+from rcj import files
+
 Items = Mapping[str, Mapping[str, Array]]
 
 _RECORD = 'record'
+# How often this process asked jax's preemption service, of which it has one.
+_ASKED = itertools.count(1)
 
 
 class PreemptedError(Exception):
@@ -32,8 +37,9 @@ class Checkpoints:
 
   def __init__(self, directory: str | epath.Path, *, keep: int = 2):
     """Opens, or makes, the directory (local or any path that etils knows)."""
-    self._manager = ocp.CheckpointManager(
-      epath.Path(directory).resolve(),
+    path = epath.Path(directory)
+    self._manager = _Manager(
+      path.resolve() if files.is_local(path) else path,
       options=ocp.CheckpointManagerOptions(max_to_keep=keep),
     )
 
@@ -86,14 +92,16 @@ class Checkpoints:
     }
     return items, record
 
-  def preempted(self, number: int) -> bool:
+  def preempted(self) -> bool:
     """Whether all processes shall save and stop at this moment.
 
-    True on all processes at the same moment, after any of them got SIGTERM.
-    Only where `jax.distributed` runs, and asked at every step; elsewhere a
-    SIGTERM ends the process, and the last checkpoint stays.
+    True once, on all processes at the same moment, after any of them got
+    SIGTERM; all have to ask equally often. Only where `jax.distributed` runs;
+    elsewhere a SIGTERM ends the process, and the last checkpoint stays.
     """
-    return self._manager.reached_preemption(number)
+    # The answer is yes at the number that follows the highest one asked before
+    # the signal, and at no other: so there must be no gaps.
+    return ocp.multihost.reached_preemption(next(_ASKED))
 
   def wait(self) -> None:
     """Returns when everything that was saved is on disk."""
@@ -102,6 +110,13 @@ class Checkpoints:
   def close(self) -> None:
     """Finishes writing and frees the background threads."""
     self._manager.close()
+
+
+class _Manager(ocp.CheckpointManager):
+  """Leaves the preemption service, which counts, to `preempted`."""
+
+  def reached_preemption(self, step: int) -> bool:
+    return False
 
 
 @contextlib.contextmanager

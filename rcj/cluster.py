@@ -24,6 +24,8 @@ _SLURM = (
   'SLURM_PROCID',
   'SLURM_LOCALID',
 )
+# How jax knows mpirun, which it prefers to Slurm.
+_ORTE = 'OMPI_MCA_orte_hnp_uri'
 # Exchanged in pieces of this size, so that few programs are compiled.
 _BLOCK = 1024
 
@@ -51,7 +53,7 @@ def detect(
     ValueError: if the arguments do not say enough.
   """
   if coordinator == _AUTO:
-    return _slurm_devices(environ)
+    return _devices(environ)
   if (coordinator, num_processes, process_id) == (None, None, None):
     return _found(environ)
   if num_processes is None and 'OMPI_COMM_WORLD_SIZE' in environ:
@@ -77,15 +79,11 @@ def detect(
 
 
 def _found(environ: Mapping[str, str]) -> dict[str, Any] | None:
+  # mpirun first: within a Slurm job it has its own processes.
+  if 'OMPI_COMM_WORLD_SIZE' in environ:
+    return _open_mpi(environ)
   if _slurm_tasks(environ) > 1:
-    return _slurm_devices(environ)
-  if int(environ.get('OMPI_COMM_WORLD_SIZE', 1)) > 1:
-    if 'OMPI_MCA_orte_hnp_uri' not in environ:
-      raise ValueError(
-        'this Open MPI does not tell where process 0 is; give '
-        '--coordinator=HOST:PORT, the rest is known'
-      )
-    return {}
+    return _devices(environ)
   hosts = environ.get(
     'TPU_PROCESS_ADDRESSES', environ.get('TPU_WORKER_HOSTNAMES', '')
   )
@@ -93,19 +91,33 @@ def _found(environ: Mapping[str, str]) -> dict[str, Any] | None:
   return {} if ',' in hosts or slices > 1 else None
 
 
+def _open_mpi(environ: Mapping[str, str]) -> dict[str, Any] | None:
+  if int(environ['OMPI_COMM_WORLD_SIZE']) == 1:
+    return None
+  if _ORTE not in environ:
+    raise ValueError(
+      'this Open MPI does not tell where process 0 is; give '
+      '--coordinator=HOST:PORT, the rest is known'
+    )
+  return _devices(environ)
+
+
 def _slurm_tasks(environ: Mapping[str, str]) -> int:
   """Tasks that srun started together; the batch script itself is none."""
   if any(name not in environ for name in _SLURM):
     return 1
-  return int(environ.get('SLURM_NTASKS', 1))
+  # In an interactive shell, NTASKS is the size of the job.
+  tasks = environ.get('SLURM_NTASKS', '1')
+  return int(environ.get('SLURM_STEP_NUM_TASKS', tasks))
 
 
-def _slurm_devices(environ: Mapping[str, str]) -> dict[str, Any]:
+def _devices(environ: Mapping[str, str]) -> dict[str, Any]:
   """All GPUs for a node's only task; else jax takes the one of its rank."""
-  nodes, tasks = (
-    environ.get(f'SLURM_{name}') for name in ('STEP_NUM_NODES', 'NTASKS')
-  )
-  if nodes is None or nodes != tasks:
+  visible = environ.get('CUDA_VISIBLE_DEVICES', '')
+  if visible and ',' not in visible:  # each task has its own number 0
+    return {'local_device_ids': [0]}
+  nodes = int(environ.get('SLURM_STEP_NUM_NODES', 0))
+  if _ORTE in environ or nodes != _slurm_tasks(environ):
     return {}
   gpus = int(environ.get('SLURM_GPUS_ON_NODE') or 1)
   return {'local_device_ids': list(range(gpus))}

@@ -140,18 +140,35 @@ def claim(workdir: epath.PathLike, config: Config) -> None:
     cluster.agreed(lambda: _settle(workdir, config, change=free))
 
 
+def compare(workdir: epath.PathLike, config: Config) -> None:
+  """`claim` of a directory that stays as it is, and is not locked either.
+
+  A run that begins there meanwhile must not find it busy.
+
+  Raises:
+    ValueError: as `claim`.
+  """
+  workdir = epath.Path(workdir)
+  _check_folder(workdir)
+  _settle(workdir, config, change=False)
+
+
 # Fields that cannot change a result: a run may be continued with another.
 _FREE = {'checkpoint_every'}
 _CONFIG, _LOCK = 'config.json', 'lock'
 
 
 def _make(workdir: epath.Path) -> None:
+  _check_folder(workdir)
+  workdir.mkdir(parents=True, exist_ok=True)
+
+
+def _check_folder(workdir: epath.Path) -> None:
   if not (workdir / _CONFIG).exists() and _others(workdir):
     raise ValueError(
       f'{workdir} is not empty and holds no {_CONFIG}: it is no run '
       'directory; choose another --workdir'
     )
-  workdir.mkdir(parents=True, exist_ok=True)
 
 
 def _others(workdir: epath.Path) -> bool:

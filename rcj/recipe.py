@@ -21,7 +21,7 @@ from rcj import cluster, locks
 from rcj.carry import Carry, Env, decode, encode
 from rcj.checkpoint import opened
 from rcj.phases import Evaluate, Save, Train
-from rcj.phases.loop import number, save
+from rcj.phases.loop import number, preempted, save, stop
 
 Phase = Callable[[Carry, Env], Carry]
 
@@ -39,6 +39,7 @@ def run(
   Raises:
     KeyError: if a phase wants a network that no phase before it saves.
     ValueError: if two phases evaluate under the same label.
+    PreemptedError: after SIGTERM, on a cluster; a checkpoint is left.
   """
   check(recipe)
   carry = _resumed(env) or _longest(recipe, env, prefixes) or Carry()
@@ -49,6 +50,8 @@ def run(
       save(carry, env)
     else:
       carry = _step(recipe, carry, env)
+    if carry.phase < len(recipe) and preempted(env):
+      stop(carry, env)
   if env.checkpoints is not None:
     save(carry, env)
     env.checkpoints.wait()

@@ -8,12 +8,15 @@ FOLDER/<process>.npz. It also is a config file.
 import dataclasses
 import os
 import pathlib
+import signal
 import sys
+import time
+from unittest import mock
 
 import jax
 import numpy as np
 
-from rcj import cluster, experiment, losses, phases, tree
+from rcj import cluster, experiment, losses, phases, results, tree
 from rcj import data as data_sets
 from rcj.augment import AugMix, Views
 from rcj.evaluate import corrupted, plain
@@ -74,6 +77,8 @@ class Config:
     init = phases.Init('resnet8', SHOWN, width=0.25)
     if self.variant == 'init':
       return init, phases.Evaluate('untrained')
+    if self.variant == 'terminated':
+      return init, terminate, *[pause] * 200, phases.Evaluate('untrained')
     return (
       init,
       phases.Save('teacher'),
@@ -101,6 +106,18 @@ class Config:
     return {'seed': self.seed}
 
 
+def terminate(carry, env):
+  """A phase in which the cluster asks to stop."""
+  os.kill(os.getpid(), signal.SIGTERM)
+  return carry
+
+
+def pause(carry, env):
+  """A phase while the signal is on its way."""
+  time.sleep(0.02)
+  return carry
+
+
 def rows_seen(sets):
   """Indices of the images that this process trains on in an epoch."""
   stream = data_sets.TrainStream(
@@ -120,14 +137,24 @@ def rows_seen(sets):
 
 def run(folder, **fields):
   config = Config(**fields)
-  carry = experiment.execute(config, folder / 'run', prefixes=folder / 'shared')
+  with (
+    mock.patch.object(results, 'add_rows', wraps=results.add_rows) as rows,
+    mock.patch.object(
+      results, 'add_predictions', wraps=results.add_predictions
+    ) as predictions,
+  ):
+    carry = experiment.execute(
+      config, folder / 'run', prefixes=folder / 'shared'
+    )
+  writes = [rows.call_count, predictions.call_count]
+  (folder / f'{jax.process_index()}.writes').write_text(f'{writes}')
   held = {
     name: np.asarray(x)
     for part in ('params', 'batch_stats', 'masks')
     for name, x in tree.leaves({part: getattr(carry.state, part)}).items()
   }
-  rows = rows_seen(config.load_data())
-  np.savez(folder / f'{jax.process_index()}.npz', rows=rows, **held)
+  seen = rows_seen(config.load_data())
+  np.savez(folder / f'{jax.process_index()}.npz', rows=seen, **held)
 
 
 def get_config(arg='kd'):

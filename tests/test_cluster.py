@@ -19,6 +19,7 @@ SLURM = {
   'SLURM_GPUS_ON_NODE': '4',
 }
 OMPI = {'OMPI_COMM_WORLD_SIZE': '4', 'OMPI_COMM_WORLD_RANK': '2'}
+URI = '1531576320.0;tcp://10.96.0.1:34911'
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,11 @@ OMPI = {'OMPI_COMM_WORLD_SIZE': '4', 'OMPI_COMM_WORLD_RANK': '2'}
     {**SLURM, 'SLURM_NTASKS': '1'},
     # sbatch's own shell, which srun did not start
     {'SLURM_JOB_ID': '7', 'SLURM_NTASKS': '8', 'SLURM_PROCID': '0'},
+    # an interactive shell: one task in a step of its own
+    {**SLURM, 'SLURM_STEP_NUM_TASKS': '1', 'SLURM_STEP_NUM_NODES': '1'},
     {'OMPI_COMM_WORLD_SIZE': '1', 'OMPI_COMM_WORLD_RANK': '0'},
+    # mpirun -n 1 within a job
+    {**SLURM, 'OMPI_COMM_WORLD_SIZE': '1', 'OMPI_COMM_WORLD_RANK': '0'},
     {'MEGASCALE_NUM_SLICES': '1'},
   ],
 )
@@ -41,7 +46,9 @@ def test_one_process_waits_for_nobody(environ):
   'environ',
   [
     SLURM,
-    {**OMPI, 'OMPI_MCA_orte_hnp_uri': '1531576320.0;tcp://10.96.0.1:34911'},
+    {**OMPI, 'OMPI_MCA_orte_hnp_uri': URI},
+    # mpirun's daemons are one task per node, its processes are more
+    {**SLURM, 'SLURM_NTASKS': '2', **OMPI, 'OMPI_MCA_orte_hnp_uri': URI},
     {'TPU_WORKER_HOSTNAMES': 'a,b'},
     {'TPU_PROCESS_ADDRESSES': 'a:1,b:1', 'TPU_WORKER_HOSTNAMES': ''},
     {'MEGASCALE_NUM_SLICES': '2', 'TPU_WORKER_HOSTNAMES': 'a'},
@@ -57,6 +64,15 @@ def test_the_only_task_of_a_node_has_all_its_gpus(auto):
   environ = {**SLURM, 'SLURM_NTASKS': '2', 'SLURM_LOCALID': '0'}
   found = cluster.detect(environ, **auto)
   assert found == {'local_device_ids': [0, 1, 2, 3]}
+
+
+@pytest.mark.parametrize('auto', [{}, {'coordinator': 'auto'}])
+def test_a_task_that_sees_one_gpu_takes_it(auto):
+  """Slurm numbers it 0, whatever the task is."""
+  environ = {**SLURM, 'CUDA_VISIBLE_DEVICES': '0'}
+  assert cluster.detect(environ, **auto) == {'local_device_ids': [0]}
+  environ = {**SLURM, 'CUDA_VISIBLE_DEVICES': '0,1,2,3'}
+  assert cluster.detect(environ, **auto) == {}
 
 
 def test_auto_starts_where_nothing_shows_a_cluster():

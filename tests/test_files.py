@@ -1,6 +1,7 @@
 """Files of a run in a local folder and in a bucket (a stand-in in memory)."""
 
 import json
+import os
 
 import pytest
 import tiny
@@ -8,7 +9,7 @@ from etils import epath
 from etils.epath import backend
 from fsspec.implementations.memory import MemoryFileSystem
 
-from rcj import experiment, files, locks, results
+from rcj import checkpoint, experiment, files, locks, results
 from rcj.journal import Journal
 
 
@@ -84,3 +85,13 @@ def test_a_directory_is_claimed(workdir):
   Journal(workdir).metrics(0, 1, loss=0.5)
   with pytest.raises(ValueError, match='seed: 2 there, 3 now'):
     experiment.claim(workdir, tiny.Tiny(seed=3))
+
+
+def test_checkpoints_stay_where_they_are_told(workdir, monkeypatch):
+  """The stand-in is not for orbax, which only has to get the path."""
+  paths = []
+  monkeypatch.setattr(
+    checkpoint, '_Manager', lambda path, **_: paths.append(os.fspath(path))
+  )
+  checkpoint.Checkpoints(workdir / 'checkpoints')
+  assert paths == [f'{workdir}/checkpoints']

@@ -83,6 +83,7 @@ def test_help_shows_the_commands():
     (['--config=configs/digit.py'], ['configs/digit.py', 'No such file']),
     (['--config=configs/cifar10.py:std'], ['cifar10', '--config.data_root']),
     ([STD, 'epochs=3'], ['unknown arguments', 'epochs=3']),
+    (['--config=tests/sweep_config.py:amda'], ['AMDA is not available']),
   ],
 )
 def test_mistakes_are_one_message_and_leave_nothing(tmp_path, args, words):
@@ -99,6 +100,14 @@ def test_an_unknown_variant_is_answered_with_those_that_exist(tmp_path):
   assert result.returncode != 0
   assert "no variant 'hidra'; there are std, augmix, kd" in result.stderr
   assert not (tmp_path / 'run').exists()
+
+
+def test_what_a_phase_refuses_is_one_message(tmp_path):
+  prune = ('--config=tests/sweep_config.py:gw', '--config.ratio=1e9')
+  result = run(*prune, '--config.epochs=1', f'--workdir={tmp_path}/run')
+  assert result.returncode == 1
+  assert result.stderr.startswith('ValueError: ')
+  assert 'Traceback' not in result.stderr
 
 
 def test_a_missing_workdir_is_named():
@@ -155,6 +164,16 @@ def test_the_report_is_one_page_of_it(finished, tmp_path):
   assert 'standard' in result.stdout
   assert str(page) in result.stdout
   assert '<svg' in page.read_text() or '<img' in page.read_text()
+
+
+@pytest.mark.parametrize('args', [['gs://b/runs'], ['runs', '--out=gs://b/a']])
+def test_a_report_is_of_local_folders(args):
+  result = launch('report', *args)
+  assert result.returncode == 1
+  assert result.stderr == (
+    f'error: {args[-1].removeprefix("--out=")} is no path of this machine; '
+    'a report needs a local copy\n'
+  )
 
 
 def test_a_report_of_nothing_is_refused(tmp_path):

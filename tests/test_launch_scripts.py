@@ -327,14 +327,29 @@ def test_tpu_pod_copies_the_code_and_runs_it_on_all_workers(pod):
   assert [p.name for p in worker.iterdir()] == ['new.py']
 
 
-def test_tpu_pod_clones_what_it_is_told(pod):
-  subprocess.run(['git', 'add', '.'], cwd=pod, check=True)
+def commit(root):
+  """Adds a commit of all files to the branch 'work'; gives its hash."""
   author = ('-c', 'user.name=a', '-c', 'user.email=a@b')
-  subprocess.run(
-    ['git', *author, 'commit', '-qm', 'first'], cwd=pod, check=True
-  )
-  where = (f'--repository={pod}', '--reference=HEAD')
-  for _ in range(2):  # the same command again is what continues a run
+  for command in (
+    ('checkout', '-q', '-B', 'work'),
+    ('add', '.'),
+    (*author, 'commit', '-qm', 'more'),
+  ):
+    subprocess.run(['git', *command], cwd=root, check=True)
+  return subprocess.run(
+    ['git', 'rev-parse', 'HEAD'],
+    cwd=root,
+    check=True,
+    capture_output=True,
+    text=True,
+  ).stdout.strip()
+
+
+def test_tpu_pod_fetches_what_it_is_told(pod):
+  """Also over a copy, and again, when the branch has moved."""
+
+  def fetched(*reference):
+    where = (f'--repository={pod}', *reference)
     result = tpu_pod(pod, '--name=p', '--zone=z', *where, '--', *RUN)
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines() == [
@@ -342,6 +357,17 @@ def test_tpu_pod_clones_what_it_is_told(pod):
       '--coordinator=auto',
       *RUN,
     ]
+    return {p.name for p in (pod.parent / 'worker/rcj/rcj').iterdir()}
+
+  copied = tpu_pod(pod, '--name=p', '--zone=z', '--', *RUN)
+  assert copied.returncode == 0, copied.stderr
+  first = commit(pod)
+  (pod / 'rcj' / 'new.py').rename(pod / 'rcj' / 'newer.py')
+  assert fetched('--reference=work') == {'new.py'}
+  commit(pod)
+  assert fetched('--reference=work') == {'newer.py'}
+  assert fetched(f'--reference={first[:9]}') == {'new.py'}
+  assert fetched() == {'newer.py'}
 
 
 def test_tpu_pod_shows_its_commands_and_runs_none(pod):
@@ -375,6 +401,10 @@ def test_tpu_pod_shows_its_commands_and_runs_none(pod):
       'share no disk',
     ),
     (
+      ('--name=p', '--zone=z', '--', *RUN, '--shared=runs/shared'),
+      '--shared=gs://',
+    ),
+    (
       ('--name=p', '--zone=z', '--reference=v1', '--', *RUN),
       '--reference needs --repository',
     ),
@@ -405,19 +435,29 @@ def test_local_installs_and_runs(copy):
   assert 'demo,tb,fast,cuda13' in (copy / 'pip calls').read_text()
 
 
-# srun whose task saves and fails when it gets SIGTERM.
+# srun whose task saves and fails when it gets SIGTERM; srun itself kills the
+# task when it gets it.
 SRUN = f"""#!{BASH}
 printf '%s\\n' "$@" >srun
-trap 'echo saved >>srun; exit 7' TERM
-touch started
-for i in {{1..600}}; do sleep 0.05; done
+(
+  trap 'echo saved >>srun; exit 7' TERM
+  echo "$BASHPID" >task
+  mv task started
+  for i in {{1..600}}; do sleep 0.05; done
+) &
+trap 'kill -KILL $!; exit 137' TERM
+wait $!
+"""
+SCANCEL = f"""#!{BASH}
+[[ $* == '--signal=TERM 17' ]] && kill -TERM "$(<started)"
 """
 
 
-def slurm(copy, *signals):
-  """The finished job, to whose batch shell `signals` came while it ran."""
+def slurm(copy, number):
+  """The finished job, to which the signal came while it ran."""
   write_program(copy.parent / 'bin' / 'python3.12', STUB_PYTHON)
   write_program(copy.parent / 'bin' / 'srun', SRUN)
+  write_program(copy.parent / 'bin' / 'scancel', SCANCEL)
   write_program(
     copy.parent / 'bin' / 'scontrol', f'#!{BASH}\necho "$@" >scontrol\n'
   )
@@ -429,6 +469,7 @@ def slurm(copy, *signals):
       'PATH': f'{copy.parent / "bin"}:/usr/bin:/bin',
       'PIP_STUB': 'true',
       'SLURM_JOB_ID': '17',
+      'SLURM_CPUS_PER_TASK': '6',
     },
     cwd=copy,
     stdout=subprocess.DEVNULL,
@@ -436,8 +477,10 @@ def slurm(copy, *signals):
   while not (copy / 'started').exists():
     assert batch.poll() is None
     time.sleep(0.01)
-  for number in signals:
-    batch.send_signal(number)
+  batch.send_signal(number)
+  if number == signal.SIGTERM:  # of which Slurm tells the tasks, too
+    time.sleep(0.3)
+    os.kill(int((copy / 'started').read_text()), number)
   return batch.wait(timeout=60), (copy / 'srun').read_text().splitlines()
 
 
@@ -445,7 +488,11 @@ def test_slurm_saves_and_queues_again_before_its_time_is_over(copy):
   status, said = slurm(copy, signal.SIGUSR1)
   assert status == 0
   assert said[-1] == 'saved'
-  assert said[1:-1] == [BASH, 'launch/local.sh', '--coordinator=auto', *RUN]
+  assert said[:-1] == [
+    '--kill-on-bad-exit=1',
+    '--cpus-per-task=6',
+    *(BASH, 'launch/local.sh', '--coordinator=auto', *RUN),
+  ]
   assert (copy / 'scontrol').read_text() == 'requeue 17\n'
 
 

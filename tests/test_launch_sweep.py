@@ -157,6 +157,14 @@ def test_mistakes_are_one_message_and_leave_nothing(tmp_path, args, words):
   assert not (tmp_path / 'new').exists()
 
 
+def test_a_sweep_is_in_a_local_folder():
+  status, output = launch('gs://bucket/sweep', CONFIG, '--views=all')
+  assert status == 1
+  assert 'a folder of this machine' in output
+  assert 'Traceback' not in output
+  assert not (ROOT / 'gs:').exists()
+
+
 def test_a_dry_run_lists_the_runs_and_leaves_nothing(tmp_path):
   args = ('--views=all', '--seeds=0,1', '--dry_run')
   status, output = launch(tmp_path / 'new', CONFIG, *args)

@@ -43,20 +43,26 @@ def job():
   return _JOBS[0]
 
 
-def launch(folder, *command):
-  """The command as two tasks of a job."""
+def port():
+  with socket.socket() as s:
+    s.bind(('localhost', 0))
+    return s.getsockname()[1]
+
+
+def launch(folder, *command, tasks=2):
+  """The command as tasks of a job."""
   folder.mkdir(exist_ok=True)
-  tasks = []
-  for task in range(2):
+  started = []
+  for task in range(tasks):
     with (folder / f'{task}.log').open('a') as log:
       environment = {
         **os.environ,
-        **slurm(task),
+        **slurm(task, tasks),
         'PYTHONPATH': str(ROOT),
         'XLA_FLAGS': '--xla_force_host_platform_device_count=2',
         'JAX_COMPILATION_CACHE_DIR': jax.config.jax_compilation_cache_dir,
       }
-      tasks.append(
+      started.append(
         subprocess.Popen(
           [sys.executable, *map(str, command)],
           cwd=ROOT,
@@ -65,7 +71,7 @@ def launch(folder, *command):
           stderr=log,
         )
       )
-  return tasks
+  return started
 
 
 def finish(folder, tasks):
@@ -75,7 +81,7 @@ def finish(folder, tasks):
   finally:
     for task in tasks:
       task.kill()
-  return codes, [(folder / f'{i}.log').read_text() for i in range(2)]
+  return codes, [(folder / f'{i}.log').read_text() for i in range(len(tasks))]
 
 
 def read(path):
@@ -160,6 +166,8 @@ def test_files_are_written_once(two, alone):
   ]
   assert rows[0] == rows[1]
   assert [row['suite'] for row in rows[0]] == ['clean', 'corrupted']
+  writes = [(two / f'{i}.writes').read_text() for i in range(2)]
+  assert writes == ['[2, 2]', '[0, 0]']
   lines = (two / 'run' / 'metrics.jsonl').read_text().splitlines()
   assert len(lines) == 3
   (shared,) = (p for p in (two / 'shared').iterdir() if p.is_dir())
@@ -197,6 +205,24 @@ def test_an_error_of_process_0_ends_all(tmp_path):
     assert 'ValueError' in text
     assert 'is no run directory' in text
     assert 'Traceback' not in text
+
+
+def test_a_sigterm_between_training_phases_is_not_lost(tmp_path):
+  command = (
+    'launch/run.py',
+    '--config=tests/hosts.py:terminated',
+    f'--workdir={tmp_path}/run',
+    f'--coordinator=localhost:{port()}',
+    '--num_processes=1',
+    '--process_id=0',
+  )
+  codes, (said,) = finish(tmp_path, launch(tmp_path, *command, tasks=1))
+  assert codes == [1], said
+  assert 'stopped by SIGTERM after step 0 of phase' in said
+  assert 'Traceback' not in said
+  codes, (said,) = finish(tmp_path, launch(tmp_path, *command, tasks=1))
+  assert codes == [0], said
+  assert 'continuing at phase' in said
 
 
 @pytest.mark.slow

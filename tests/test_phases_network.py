@@ -10,7 +10,16 @@ import tiny
 from safetensors.numpy import save_file
 
 from rcj import carry as carry_lib
-from rcj import experiment, models, phases, size, tree
+from rcj import (
+  experiment,
+  losses,
+  models,
+  optimizer,
+  phases,
+  schedules,
+  size,
+  tree,
+)
 from rcj.journal import Journal
 
 SHOWN = tiny.Tiny().preprocessing()
@@ -67,6 +76,21 @@ def test_a_restored_network_is_the_saved_one_masks_and_all(env):
 def test_restoring_what_was_not_saved_lists_what_was(env):
   with pytest.raises(KeyError, match=r"Restore wants .*'dense'.*none"):
     through(env, INIT, phases.Restore('dense'))
+
+
+def test_a_teacher_for_images_of_another_size_is_refused(env):
+  large = dataclasses.replace(
+    INIT, preprocessing=dataclasses.replace(SHOWN, size=64)
+  )
+  distil = phases.Train(
+    terms={'kd': losses.Weighted(1.0, losses.KD())},
+    optimizer=optimizer.SGD(schedules.Cosine(0.1)),
+    steps=1,
+    batch_size=16,
+    teacher='teacher',
+  )
+  with pytest.raises(ValueError, match='64 px, the training images have 32'):
+    through(env, large, phases.Save('teacher'), INIT, distil)
 
 
 @pytest.mark.parametrize('phase', [phases.Prune, phases.InitScores])

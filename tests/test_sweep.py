@@ -4,23 +4,29 @@ import dataclasses
 import io
 import json
 import os
+import pathlib
+import subprocess
 import sys
+import threading
+import time
 from typing import ClassVar
 
 import pytest
 import sweep_config
+from etils import epath
 from rich.console import Console
 from sweep_config import Small
 
-from rcj import grid, sweep
+from rcj import grid, locks, sweep
 from rcj.carry import Carry
 from rcj.phases.loop import number
 from rcj.sweep.board import Outcome
 from rcj.sweep.devices import slots
 from rcj.sweep.fields import axes, replaced
+from rcj.sweep.merging import add, merged
 from rcj.sweep.names import LONGEST, run_name
 from rcj.sweep.order import next_run
-from rcj.sweep.plan import chosen, grid_view, merged, plan
+from rcj.sweep.plan import chosen, grid_view, plan
 from rcj.sweep.progress import activity
 from rcj.sweep.reuse import Reuse
 
@@ -140,10 +146,51 @@ def test_views_are_chosen_by_name():
     chosen((), ['figure1'])
 
 
-def test_a_view_replaces_the_one_of_its_name_alone():
-  a, b, other = view(name='a'), view(name='b'), view({'x': 1}, name='a')
-  assert merged([a, b], [other]) == (other, b)
-  assert merged([a], [b]) == (a, b)
+# sweep.json
+
+
+def filled(cells, seeds, *, name='table'):
+  (swept,), _ = plan([view(*cells, name=name)], BASE, seeds)
+  return swept
+
+
+def test_a_view_that_is_swept_again_keeps_the_other_seeds():
+  gw, lw = {'method': 'gw'}, {'method': 'lw'}
+  other = filled([gw], [0], name='other')
+  first, second = filled([gw, lw], [0]), filled([gw], [1, 0])
+  got, same = merged([first, other], [second])
+  assert same == other
+  assert [cell.fields for cell in got.cells] == [gw]
+  assert got.cells[0].runs == ('method=gw-seed=0', 'method=gw-seed=1')
+  assert merged([first], [other]) == (first, other)
+
+
+def test_a_grid_that_is_swept_again_keeps_the_other_values():
+  first, second = (
+    plan([grid_view({'ratio': values})], BASE, [seed])[0]
+    for values, seed in (((5.0, 6.0), 0), ((6.0, 7.0), 1))
+  )
+  (got,) = merged(first, second)
+  assert {cell.series: cell.runs for cell in got.cells} == {
+    'ratio 5.0': ('ratio=5-seed=0',),
+    'ratio 6.0': ('ratio=6-seed=0', 'ratio=6-seed=1'),
+    'ratio 7.0': ('ratio=7-seed=1',),
+  }
+
+
+def test_two_sweeps_of_one_folder_lose_no_view(tmp_path):
+  busy = threading.Event()
+  one, two = view(name='one'), view(name='two')
+  with locks.exclusive(epath.Path(tmp_path / 'sweep.json.lock')) as free:
+    assert free
+    late = threading.Thread(
+      target=add, args=([two], tmp_path), kwargs={'when_busy': busy.set}
+    )
+    late.start()
+    assert busy.wait(timeout=30)
+    grid.write([one], tmp_path)
+  late.join()
+  assert [v.name for v in grid.read(tmp_path)] == ['one', 'two']
 
 
 # Names
@@ -239,6 +286,8 @@ def test_a_directory_of_another_config_is_a_conflict(tmp_path):
     make(tmp_path, run)
   assert sweep.conflicts(runs, tmp_path) == []
   assert not (tmp_path / runs[2].name).exists()
+  # A worker that begins a run just now must not find it busy.
+  assert not list(tmp_path.glob('*/lock'))
   base = dataclasses.replace(BASE, learning_rate=0.3)
   changed = planned({}, {'method': 'gw'}, {'method': 'lw'}, base=base)
   found = sweep.conflicts(changed, tmp_path)
@@ -419,6 +468,39 @@ def test_a_directory_of_somebody_else_gets_no_file(tmp_path):
   sweep.work(board, slots('cpu', 1, jobs=1), command, watch=lambda: None)
   assert board.outcomes[runs[0].name].state == 'failed'
   assert not list((tmp_path / runs[0].name).iterdir())
+
+
+def test_a_stop_reaches_a_process_that_is_just_starting(tmp_path, monkeypatch):
+  board = sweep.Board(planned({}), tmp_path)
+  start, began = subprocess.Popen, time.monotonic()
+
+  def late(*args, **options):
+    while not board.stopped:
+      time.sleep(0.01)
+    time.sleep(0.2)
+    return start(*args, **options)
+
+  def interrupt():
+    raise KeyboardInterrupt
+
+  monkeypatch.setattr(subprocess, 'Popen', late)
+  command = [sys.executable, '-c', 'import time; time.sleep(30)']
+  with pytest.raises(KeyboardInterrupt):
+    sweep.work(board, slots('cpu', 1, jobs=1), command, watch=interrupt)
+  assert time.monotonic() - began < 20
+
+
+def test_a_worker_that_was_started_by_hand_ends_alone():
+  listen = 'from rcj.sweep import worker; worker._listen(None)'
+  shell = subprocess.run(
+    ['bash', '-c', f'"{sys.executable}" -c "{listen}"; echo $?'],
+    cwd=pathlib.Path(grid.__file__).parent.parent,
+    stdin=subprocess.DEVNULL,
+    capture_output=True,
+    text=True,
+    start_new_session=True,
+  )
+  assert shell.stdout == '1\n', shell.stderr
 
 
 # Data

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from rcj.models import imported, registry, unpickle
+from rcj.models.wide_resnet import WideResNet
 from rcj.types import Frozen, Preprocessing
 
 _COUNTER = 'num_batches_tracked'  # torch's step count, of no use to inference
@@ -47,9 +48,10 @@ def load_torch(
       student in a teacher of a thousand; None keeps all.
 
   Returns:
-    a dense network with float32 parameters. Its preprocessing is ImageNet's
-    statistics at 224 px, or at 32 px without resizing for CIFAR networks, as
-    the public checkpoints of either family want.
+    a dense network with float32 parameters. Its preprocessing is that of the
+    public checkpoints: ImageNet's statistics at 224 px, or at 32 px without
+    resizing for CIFAR ResNets; CIFAR-10's statistics for wide ResNets, as
+    RobustBench's CARDs have them. Replace it where a file wants another.
 
   Raises:
     UnsafePickleError: if the file asks for anything but tensors.
@@ -64,12 +66,15 @@ def load_torch(
     name, num_classes=1 if kernel is None else kernel.shape[-1]
   )
   _check(module, leaves, list(tensors))
-  return imported.network(module, leaves, _preprocessing(module.stem), classes)
+  return imported.network(module, leaves, _preprocessing(module), classes)
 
 
-def _preprocessing(stem: str) -> Preprocessing:
+def _preprocessing(module: Any) -> Preprocessing:
+  shown = registry.STEM_PREPROCESSING[module.stem]
+  if isinstance(module, WideResNet):
+    return shown
   return dataclasses.replace(
-    registry.STEM_PREPROCESSING[stem],
+    shown,
     mean=registry.IMAGENET_MEAN,
     std=registry.IMAGENET_STD,
   )

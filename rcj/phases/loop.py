@@ -6,7 +6,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -17,8 +17,7 @@ from rcj.data import TrainStream
 from rcj.phases.network import snapshot
 from rcj.types import Batch, Frozen, Metrics, TrainState
 
-# A checkpoint's number orders all moments of a run: phase, then step. jax's
-# preemption service counts in 32 bits.
+# A checkpoint's number orders all moments of a run: phase, then step.
 _STEPS_PER_PHASE = 10**7
 
 
@@ -31,6 +30,25 @@ def save(carry: Carry, env: Env) -> None:
   """Starts to write a checkpoint, where the run keeps any."""
   if env.checkpoints is not None:
     env.checkpoints.save(number(carry), *encode(carry, env))
+
+
+def preempted(env: Env) -> bool:
+  """Whether a SIGTERM asks to stop here; every process must ask."""
+  return env.checkpoints is not None and env.checkpoints.preempted()
+
+
+def stop(carry: Carry, env: Env) -> NoReturn:
+  """Leaves a checkpoint and the run.
+
+  Raises:
+    PreemptedError: always.
+  """
+  save(carry, env)
+  env.checkpoints.wait()
+  raise PreemptedError(
+    f'stopped by SIGTERM after step {carry.step} of phase {carry.phase}; the '
+    'same command continues there'
+  )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,22 +106,12 @@ class Loop:
         if now % self.env.checkpoint_every == 0 and now < self.total:
           meter.flush()
           save(carry, self.env)
-        self._stop_if_preempted(carry, meter)
+        if preempted(self.env):
+          meter.flush()
+          stop(carry, self.env)
     meter.flush()
     self.env.journal.say(meter.summary())
     return carry
-
-  def _stop_if_preempted(self, carry: Carry, meter: _Meter) -> None:
-    checkpoints = self.env.checkpoints
-    if checkpoints is None or not checkpoints.preempted(number(carry)):
-      return
-    meter.flush()
-    save(carry, self.env)
-    checkpoints.wait()
-    raise PreemptedError(
-      f'stopped by SIGTERM after step {carry.step} of phase {carry.phase}; the '
-      'same command continues there'
-    )
 
   def _snapshots(self, carry: Carry, now: int) -> Carry:
     for at, name in self.snapshots:

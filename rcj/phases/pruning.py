@@ -18,23 +18,22 @@ from rcj.types import Masks, TrainState
 _SCORES = ('magnitude', 'random', 'l1_filter', 'random_filter')
 
 
-def _check_size(
-  *,
-  density: float | None,
-  ratio: float | None,
-  nonzero: int | None,
-  rate: float | None = None,
-) -> None:
-  if density is not None and not 0 < density <= 1:
-    raise ValueError(f'density is the fraction kept, in (0, 1], not {density}')
-  if rate is not None and not 0 <= rate < 1:
-    raise ValueError(f'rate is the fraction removed, in [0, 1), not {rate}')
-  if ratio is not None and ratio < 1:
+def _check_sizes(phase: str, **sizes: float | None) -> None:
+  """Raises ValueError unless exactly one size is given, and in its range."""
+  given = {name: x for name, x in sizes.items() if x is not None}
+  if len(given) != 1:
     raise ValueError(
-      f'ratio is all parameters over those left, at least 1, not {ratio}'
+      f'{phase} wants exactly one of {", ".join(sizes)}, got {given or "none"}'
     )
-  if nonzero is not None and nonzero < 1:
-    raise ValueError(f'nonzero is a number of parameters, not {nonzero}')
+  ((name, x),) = given.items()
+  inside, means = {
+    'density': (0 < x <= 1, 'the fraction kept, in (0, 1]'),
+    'rate': (0 <= x < 1, 'the fraction removed, in [0, 1)'),
+    'ratio': (x >= 1, 'all parameters over those left, at least 1'),
+    'nonzero': (x >= 1, 'a number of parameters, at least 1'),
+  }[name]
+  if not inside:
+    raise ValueError(f'{name} is {means}, not {x}')
 
 
 def _ratio(params: Any, ratio: float | None, nonzero: int | None) -> float:
@@ -71,18 +70,13 @@ class Prune:
   exclude: str | None = None
 
   def __post_init__(self):
-    sizes = {
-      'density': self.density,
-      'ratio': self.ratio,
-      'nonzero': self.nonzero,
-      'rate': self.rate,
-    }
-    if sum(x is not None for x in sizes.values()) != 1:
-      raise ValueError(
-        'Prune wants exactly one of density, ratio, nonzero and rate, got '
-        f'{sizes}'
-      )
-    _check_size(**sizes)
+    _check_sizes(
+      'Prune',
+      density=self.density,
+      ratio=self.ratio,
+      nonzero=self.nonzero,
+      rate=self.rate,
+    )
     if self.score not in _SCORES:
       raise ValueError(
         f'no score {self.score!r}; there are {", ".join(_SCORES)}'
@@ -182,17 +176,12 @@ class InitScores:
   exclude: str | None = None
 
   def __post_init__(self):
-    sizes = {
-      'density': self.density,
-      'ratio': self.ratio,
-      'nonzero': self.nonzero,
-    }
-    if sum(x is not None for x in sizes.values()) != 1:
-      raise ValueError(
-        'InitScores wants exactly one of density, ratio and nonzero, got '
-        f'{sizes}'
-      )
-    _check_size(**sizes)
+    _check_sizes(
+      'InitScores',
+      density=self.density,
+      ratio=self.ratio,
+      nonzero=self.nonzero,
+    )
 
   def __call__(self, carry: Carry, env: Env) -> Carry:
     """The carry with scores and `weights.Hydra` as effective weights."""

@@ -142,7 +142,15 @@ class Train:
   def _teacher(self, carry: Carry) -> Frozen | None:
     if self.teacher is None:
       return None
-    return saved_network(carry, self.teacher, 'Train').network
+    teacher = saved_network(carry, self.teacher, 'Train').network
+    wanted, shown = teacher.preprocessing.size, carry.preprocessing.size
+    if wanted != shown:
+      raise ValueError(
+        f'the teacher {self.teacher!r} is a network for images of {wanted} px, '
+        f'the training images have {shown} px; a usual cause is a public '
+        'network as the teacher on smaller images'
+      )
+    return teacher
 
   def _start(
     self, carry: Carry, env: Env, key: Any, teacher: Frozen | None

@@ -35,14 +35,16 @@ class S0:
     teacher_width: its width.
     teacher_stem: its first layers, '' for the model's own.
     teacher_root: folder of teachers as PyTorch files that are named after
-      `teacher`, such as augmix.pth; '' or no such file trains the teacher.
+      `teacher`, such as augmix.pth, with the model's own stem and width 1; ''
+      or no such file trains the teacher.
     dtype: compute type, 'float32' or 'bfloat16'.
     ratio: all parameters / non-zero parameters after pruning.
     density: fraction kept of the kernels; if given, it replaces `ratio`.
     nonzero: parameters left; if given, it replaces `ratio`.
     epochs: of training from random weights.
     mask_epochs: of learning masks (Hydra).
-    finetune_epochs: after pruning; Hydra's mask_epochs are taken off.
+    finetune_epochs: after pruning; Hydra's mask_epochs are taken off, so that
+      all methods train equally long.
     scale: multiplies every number of epochs.
     batch_size: images per step.
     learning_rate: at its peak, in every phase (learning-rate rewinding).

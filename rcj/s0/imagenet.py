@@ -15,6 +15,9 @@ from rcj.types import Preprocessing
 class ImageNet(S0):
   """ResNet-18 students, ResNet-50 teachers, 90 epochs; see `S0`.
 
+  What is pruned is trained on for 180 epochs, as long as both of Hydra's phases
+  of 90 together.
+
   Attributes:
     size: side of the network's input in pixels.
     resize: shorter side of test images before the centre crop.
@@ -51,12 +54,17 @@ class ImageNet(S0):
     )
 
   def suites(self, sets: data_sets.DataSets) -> tuple[evaluate.Suite, ...]:
-    crop = functools.partial(
-      data_sets.resize_center_crop, resize_to=self.resize, size=self.size
-    )
+    def crop(resize):
+      return functools.partial(
+        data_sets.resize_center_crop, resize_to=resize, size=self.size
+      )
+
+    # ImageNet-C was cropped before it was corrupted; at its own 224 px its
+    # files are taken as they are, as robustness/test.py does.
     return suites(
       sets,
       severities=self.severities,
-      transform=crop,
+      transform=crop(self.resize),
       rule=f'resized to {self.resize}, centre {self.size}',
+      stored=(crop(self.size), f'resized to {self.size}'),
     )

@@ -15,6 +15,7 @@ def suites(
   table: int | None = None,
   transform: Transform | None = None,
   rule: str = '',
+  stored: tuple[Transform | None, str] | None = None,
 ) -> tuple[Suite, ...]:
   """The suites that a data set has the images for.
 
@@ -27,6 +28,8 @@ def suites(
     table: severity table of generated corruptions, see `evaluate.corrupted`.
     transform: resizes and crops each image.
     rule: what `transform` does, in words for the rows.
+    stored: (transform, rule) of corrupted files, which are cropped already;
+      None for the same.
 
   Raises:
     ValueError: if `severities` are not digits from 1 to 5.
@@ -44,13 +47,14 @@ def suites(
     )
   ]
   if sets.corrupted is not None:
+    own, words = stored or (transform, rule)
     made.append(
       evaluate.published(
         sets.corrupted,
         names=corruptions.STANDARD,
         severities=levels,
-        protocol=_words(sets, 'corrupted', rule),
-        **how,
+        protocol=_words(sets, 'corrupted', words),
+        transform=own,
       )
     )
   else:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
+import numpy as np
 
-from rcj import models, size
+from rcj import masks, models, size
 from rcj.grid import Cell, Scalar, View
 from rcj.s0.recipes import HYDRA, PRUNE, TEACHERS
 from rcj.s0.training import AUGMENTS, DISTIL
+from rcj.types import Params
 
 RATIOS = (5.0, 10.0, 20.0, 40.0)
 # Twice the weights of a convolution (decision 24).
@@ -58,16 +62,43 @@ class Network:
 
   def parameters(self) -> int:
     """Number of parameters, BatchNorm and biases included."""
-    module = models.create(
+    return size.total(_shapes(self))
+
+  def reaches(self, method: str, ratio: float) -> bool:
+    """Whether pruning by `method` can leave so few parameters."""
+    return _reaches(self, ratio, by_filter=method in ('l1', 'random_filter'))
+
+  def module(self) -> Any:
+    """The network without parameters."""
+    return models.create(
       self.model,
       num_classes=self.num_classes,
       width=self.width,
       **({'stem': self.stem} if self.stem else {}),
     )
-    shapes = jax.eval_shape(
-      lambda key: models.init(key, module, size=64), jax.random.key(0)
-    )
-    return size.total(shapes[0])
+
+
+@functools.cache
+def _shapes(network: Network) -> Params:
+  """Parameters without content; tracing a network takes seconds."""
+  init = functools.partial(models.init, module=network.module(), size=64)
+  shapes = jax.eval_shape(init, jax.random.key(0))[0]
+  return jax.tree.map(lambda x: np.broadcast_to(np.float32(0), x.shape), shapes)
+
+
+@functools.cache
+def _reaches(network: Network, ratio: float, *, by_filter: bool) -> bool:
+  params = _shapes(network)
+  alive = masks.eligible(params)
+  try:
+    if by_filter:
+      groups = network.module().channel_groups()
+      size.density_for_filter_ratio(params, alive, ratio, groups)
+    else:
+      size.density_for_ratio(params, alive, ratio)
+  except ValueError:
+    return False
+  return True
 
 
 def views(
@@ -79,6 +110,9 @@ def views(
 ) -> tuple[View, ...]:
   """Every table and figure of the paper for a family's networks.
 
+  Ratios that a network cannot reach are left out: its BatchNorm and biases
+  stay, and so does one weight or filter of every layer.
+
   Args:
     networks: the students, which are also pruned; the first is the main one.
     large: the teacher, which Table 2 prunes to the first one's size.
@@ -86,14 +120,17 @@ def views(
     ratios: compression ratios of the figures.
 
   Returns:
-    Those that have cells: figures of the other students need some.
+    Those that have cells: figures of the other students need some, and
+    Table 3 another strong augmentation than its own, AugMix.
   """
   first, others = networks[:1], networks[1:]
   cells = {
     'figure1': _teachers(first),
     'figure3': _teachers(others),
     'table1': _distilled(networks, large, augment),
-    'table3': _distilled(networks, large, 'augmix'),
+    'table3': []
+    if augment == 'augmix'
+    else _distilled(networks, large, 'augmix'),
     'table2': _against_large(networks[0], large, augment),
     'figure4': _criteria(networks[0], augment, ratios),
     'figure2': _masks(first, augment, ratios),
@@ -199,8 +236,10 @@ def _criteria(
   for how in ('none', augment):
     panel = f'{net.title}, {AUGMENTS[how]}'
     dense = {**net.fields, 'augment': how}
-    for ratio in ratios:
-      for method, (series, _) in PRUNE.items():
+    for ratio, (method, (series, _)) in itertools.product(
+      ratios, PRUNE.items()
+    ):
+      if net.reaches(method, ratio):
         fields = {**dense, 'method': method, 'ratio': ratio}
         yield Cell(fields, series, panel)
     total = net.parameters()
@@ -215,7 +254,8 @@ def _masks(
 ) -> Iterator[Cell]:
   for net, how in itertools.product(networks, ('none', augment)):
     panel = f'{net.title}, {AUGMENTS[how]}'
-    for ratio, method in itertools.product(ratios, (*HYDRA, net.prune)):
+    reached = [ratio for ratio in ratios if net.reaches(net.prune, ratio)]
+    for ratio, method in itertools.product(reached, (*HYDRA, net.prune)):
       series = HYDRA.get(method) or PRUNE[method][0]
       fields = {'method': method, 'augment': how, 'ratio': ratio}
       if method == 'hydra_kd':
@@ -233,7 +273,7 @@ def _sparse_or_small(
       fields = {**net.fields, 'augment': augment}
       if ratio == 1:
         yield Cell({**fields, 'method': 'train'}, net.title)
-      else:
+      elif net.reaches('hydra', ratio):
         fields |= {'method': 'hydra_kd', 'teacher': augment, 'ratio': ratio}
         yield Cell(fields, net.title)
 
@@ -241,17 +281,15 @@ def _sparse_or_small(
 def _mask_data(
   networks: Sequence[Network], augment: str, ratios: Sequence[float]
 ) -> Iterator[Cell]:
-  for net in networks:
-    for ratio in ratios:
-      for data in ('none', augment):
-        fields = {
-          **net.fields,
-          'method': 'hydra',
-          'augment': augment,
-          'ratio': ratio,
-        }
-        if data != augment:
-          fields['mask_augment'] = data
-        yield Cell(
-          fields, f'masks: {AUGMENTS[data]}', f'{net.title}, {ratio:g}×'
-        )
+  for net, ratio in itertools.product(networks, ratios):
+    if not net.reaches('hydra', ratio):
+      continue
+    for data in ('none', augment):
+      fields = {'method': 'hydra', 'augment': augment, 'ratio': ratio}
+      if data != augment:
+        fields['mask_augment'] = data
+      yield Cell(
+        {**net.fields, **fields},
+        f'masks: {AUGMENTS[data]}',
+        f'{net.title}, {ratio:g}×',
+      )

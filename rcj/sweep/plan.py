@@ -13,6 +13,8 @@ from rcj.sweep.fields import replaced
 from rcj.sweep.names import run_name
 from rcj.sweep.order import prefixes
 
+_GRID = 'grid'
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -90,17 +92,16 @@ def grid_view(axes: Mapping[str, Sequence[Scalar]]) -> View:
     series = ', '.join(f'{name} {value}' for name, value in fields.items())
     cells.append(Cell(fields, series))
   return View(
-    name='-'.join(('grid', *axes)),
+    name='-'.join((_GRID, *axes)),
     title=f'Grid over {", ".join(axes)}',
     kind='table',
     cells=tuple(cells),
   )
 
 
-def merged(old: Sequence[View], new: Sequence[View]) -> tuple[View, ...]:
-  """Old views and new ones; a new view replaces the old one of its name."""
-  views = {view.name: view for view in (*old, *new)}
-  return tuple(views.values())
+def is_grid(view: View) -> bool:
+  """Whether `grid_view` made the view."""
+  return view.name.startswith(f'{_GRID}-')
 
 
 def _configured(base: Config, cell: Cell, seed: int, view: View) -> Config:

@@ -35,7 +35,7 @@ def conflicts(runs: Iterable[Run], folder: Path) -> list[str]:
   for run in runs:
     if state(run, folder) != 'missing':
       try:
-        experiment.claim(folder / run.name, run.config)
+        experiment.compare(folder / run.name, run.config)
       except ValueError as e:
         found.append(str(e))
   return found

@@ -59,8 +59,10 @@ def _listen(orders: queue.SimpleQueue[Mapping[str, Any]]) -> None:
   for line in sys.stdin:
     orders.put(json.loads(line))
   # The sweep is over, or was killed: checkpoints survive that. Processes that
-  # decode images belong to the group of this one.
-  os.killpg(0, signal.SIGKILL)
+  # decode images belong to the group of this one, which `Worker` made.
+  if os.getpgrp() == os.getpid():
+    os.killpg(0, signal.SIGKILL)
+  os._exit(1)
 
 
 def _execute(

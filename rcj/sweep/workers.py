@@ -112,22 +112,24 @@ def work(
         watch()
     finally:
       board.stop()
-      for worker in workers:
-        worker.kill()
+      # A thread may be about to start its process: so not just once.
+      while concurrent.futures.wait(threads, timeout=0.1).not_done:
+        for worker in workers:
+          worker.kill()
   for thread in threads:
     thread.result()
   watch()
 
 
 def _drive(i: int, worker: Worker, board: Board) -> None:
-  while (run := board.take(i)) is not None:
-    report = board.folder / run.name / ERROR
-    report.unlink(missing_ok=True)
-    outcome, details = worker.run(run)
-    if board.stopped:
-      break
-    # A directory that the worker could not claim is somebody else's.
-    if details and (report.parent / 'config.json').exists():
-      report.write_text(details)
-    board.finish(i, outcome)
-  worker.close()
+  with contextlib.closing(worker):
+    while (run := board.take(i)) is not None:
+      report = board.folder / run.name / ERROR
+      report.unlink(missing_ok=True)
+      outcome, details = worker.run(run)
+      if board.stopped:
+        break
+      # A directory that the worker could not claim is somebody else's.
+      if details and (report.parent / 'config.json').exists():
+        report.write_text(details)
+      board.finish(i, outcome)
