@@ -61,7 +61,7 @@ ALLOWED = {
   'weights': {'masks', *BASE},
   'models': {'weights', *BASE},
   'data': BASE,
-  'checkpoint': BASE,
+  'checkpoint': {'files', *BASE},
   'report': {'results', 'grid', *BASE},
   'cluster': BASE,
   'files': BASE,

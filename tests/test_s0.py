@@ -143,13 +143,34 @@ LARGE = s0.Network('large', 'resnet8', 10)
 
 
 def test_there_is_a_view_of_every_table_and_figure():
-  names = [v.name for v in s0.views(STUDENTS, LARGE, augment='augmix')]
+  names = [v.name for v in s0.views(STUDENTS, LARGE, augment='amda')]
   assert sorted(names) == [
     *(f'figure{i}' for i in range(1, 7)),
     *(f'table{i}' for i in range(1, 5)),
   ]
   alone = s0.views(STUDENTS[:1], LARGE, augment='augmix')
-  assert {'figure3', 'figure5'}.isdisjoint(v.name for v in alone)
+  doubled = {'figure3', 'figure5', 'table3'}
+  assert doubled.isdisjoint(v.name for v in alone)
+
+
+def test_ratios_out_of_reach_are_left_out():
+  option_a = s0.Network('ResNet-20', 'resnet20', 10)
+  reached = {
+    method: {
+      cell.fields['ratio']
+      for view in s0.views([option_a], LARGE, augment='augmix')
+      if view.name in ('figure2', 'figure4')
+      for cell in view.cells
+      if cell.fields['method'] == method and 'ratio' in cell.fields
+    }
+    for method in ('gw', 'l1', 'hydra')
+  }
+  # Only the inner channels of its blocks can go as filters.
+  assert reached == {
+    'gw': {5, 10, 20, 40},
+    'l1': {5, 10, 20},
+    'hydra': {5, 10, 20, 40},
+  }
 
 
 def why_not(config):
