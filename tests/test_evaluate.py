@@ -310,10 +310,17 @@ def test_large_sets_are_made_anew_for_every_network(
 @pytest.mark.parametrize(
   ('how', 'protocol'),
   [
-    ({'table': 224}, 'generated, 224 px table'),
-    ({}, 'generated, table of the image size'),
+    ({'table': 224, 'names': ('fog',)}, 'generated, 224 px table'),
     (
-      {'table': 32, 'protocol': 'resized to 256, centre 224'},
+      {},
+      'generated, table of the image size, frost textures made here',
+    ),
+    (
+      {
+        'table': 32,
+        'names': ('fog',),
+        'protocol': 'resized to 256, centre 224',
+      },
       'generated, 32 px table, resized to 256, centre 224',
     ),
   ],

@@ -87,7 +87,7 @@ def test_a_run_from_files_trains_and_is_measured(run):
   )
   assert {row['severity'] for row in corrupted} == {'1', ''}
   assert [row['corruption'] for row in corrupted] == [
-    *corruptions.NAMES,
+    *corruptions.STANDARD,
     'mean',
   ]
   with np.load(workdir / 'predictions.npz') as z:

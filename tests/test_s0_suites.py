@@ -33,10 +33,16 @@ def by_name(sets, **how):
 
 
 def test_corruptions_are_made_where_there_are_no_files(sets):
-  made = by_name(sets, table=32)
+  made = by_name(sets, table=32, names=s0.QUICK)
   assert set(made) == {'clean', 'corrupted'}
   assert made['clean'].protocol == 'three images, flipped'
   assert made['corrupted'].protocol == 'generated, 32 px table, flipped'
+  names = {cell.corruption for cell in made['corrupted'].cells()}
+  assert names == set(s0.QUICK)
+  every = by_name(sets, table=32)['corrupted']
+  assert 'frost textures made here' in every.protocol
+  names = {cell.corruption for cell in every.cells()}
+  assert names == set(corruptions.STANDARD)
 
 
 def test_files_take_the_place_of_what_would_be_made(sets):

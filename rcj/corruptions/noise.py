@@ -1,4 +1,4 @@
-"""Noise of the sensor: gaussian, shot and impulse.
+"""Noise of the sensor: gaussian, shot, impulse and speckle.
 
 Hendrycks and Dietterich, "Benchmarking Neural Network Robustness to Common
 Corruptions and Perturbations", 2019, https://arxiv.org/abs/1903.12261;
@@ -33,6 +33,15 @@ def gaussian(
 ) -> Float[Array, 'N H W 3']:
   """Adds noise of standard deviation `scale` (images in 0..1)."""
   return jnp.clip(images + 255 * scale * fields['normal'], 0, 255)
+
+
+def speckle(
+  images: UInt8[Array, 'N H W 3'],
+  fields: dict[str, Float[Array, 'N H W 3']],
+  scale: Float[Array, ''],
+) -> Float[Array, 'N H W 3']:
+  """Scales each value by 1 plus noise of standard deviation `scale`."""
+  return jnp.clip(images * (1 + scale * fields['normal']), 0, 255)
 
 
 def poisson_table(

@@ -1,4 +1,4 @@
-"""Weather and light: fog, brightness.
+"""Fog, a plasma fractal over the image.
 
 Hendrycks and Dietterich, 2019, https://arxiv.org/abs/1903.12261; formulas of
 hendrycks/robustness, make_imagenet_c.py. Values are float32 in 0..255, not yet
@@ -78,24 +78,3 @@ def fog(
   fogged = images + 255 * thickness * fields['plasma'][..., None]
   top = images.max(axis=(1, 2, 3), keepdims=True).astype(jnp.float32)
   return jnp.clip(fogged * top / (top + 255 * thickness), 0, 255)
-
-
-def brightness(
-  images: UInt8[Array, 'N H W 3'],
-  fields: dict[str, Array],
-  amount: Float[Array, ''],
-) -> Float[Array, 'N H W 3']:
-  """Adds `amount` (images in 0..1) to the value of HSV.
-
-  The value of HSV is the largest channel; hue and saturation stay as they are
-  when the others keep their ratio to it, so no HSV is computed. Black becomes
-  grey.
-  """
-  del fields
-  images = images.astype(jnp.float32)
-  value = images.max(axis=3, keepdims=True)
-  brighter = jnp.minimum(value + 255 * amount, 255)
-  # The largest channel is taken as it is: x * y / x need not be y in float32.
-  return jnp.where(
-    images == value, brighter, images * brighter / jnp.maximum(value, 1)
-  )

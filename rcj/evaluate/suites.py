@@ -98,7 +98,7 @@ def plain(
 def corrupted(
   source: Source,
   *,
-  names: Sequence[str] = corruptions.NAMES,
+  names: Sequence[str] = corruptions.STANDARD,
   severities: Sequence[int] = (1, 2, 3, 4, 5),
   table: int | None = None,
   seed: int = 0,
@@ -138,7 +138,8 @@ def corrupted(
     kept = _Kept(change, len(source)) if keep else change
     cells.append(Cell(name, severity, source, kept))
   shown = f'{table} px table' if table else 'table of the image size'
-  words = ', '.join(filter(None, ('generated', shown, protocol)))
+  frost = corruptions.frost_words() if 'frost' in names else ''
+  words = ', '.join(filter(None, ('generated', shown, frost, protocol)))
   return Suite('corrupted', source.labels, lambda: cells, words, transform)
 
 
