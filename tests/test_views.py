@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import jax
@@ -7,7 +8,8 @@ import pytest
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from rcj.augment import AugMix, Views, crop_flip, normalise
+from rcj.augment import AugMix, Noise2Net, Views, crop_flip, normalise
+from rcj.augment.noise2net import quantise
 
 MEAN, STD = (0.49, 0.48, 0.45), (0.25, 0.24, 0.26)
 HOW = {'mean': MEAN, 'std': STD}
@@ -96,6 +98,9 @@ def test_normalise():
     (Views(padding=2, flip=True), 1),
     (Views(flip=True, augmix=AugMix(jsd=False)), 1),
     (Views(flip=True, augmix=AugMix()), 3),
+    (Views(flip=True, deepaugment=Noise2Net()), 1),
+    (Views(deepaugment=Noise2Net(), augmix=AugMix(jsd=False)), 1),
+    (Views(deepaugment=Noise2Net(), augmix=AugMix()), 3),
   ],
 )
 def test_number_of_views(views, count):
@@ -148,6 +153,68 @@ def test_four_devices_give_the_views_of_one_without_communication(batch, mesh):
   assert got.sharding.spec == P('data')
   for word in ('all-gather', 'all-reduce', 'all-to-all', 'collective-permute'):
     assert word not in together.as_text()
+
+
+@pytest.fixture(scope='module')
+def amda(batch):
+  """The views of the same batch under AMDA, where half of it is distorted."""
+  key, x, views, _ = batch
+  views = dataclasses.replace(views, deepaugment=Noise2Net())
+  return views, np.asarray(jax.jit(functools.partial(views, **HOW))(key, x))
+
+
+def test_amda_puts_distorted_images_in_the_place_of_some(batch, amda):
+  _, got = amda
+  changed = (got[:, 0] != batch[3][:, 0]).any((1, 2, 3))
+  assert 0 < changed.sum() < len(changed)
+  pixels = (got[:, 0] * np.float32(STD) + np.float32(MEAN)) * 255
+  np.testing.assert_allclose(pixels, pixels.round(), atol=1e-3)
+  for (zero, *versions), (plain, *old) in zip(got, batch[3], strict=True):
+    same = np.array_equal(zero, plain)
+    assert np.array_equal(versions, old) == same
+    for version in versions:
+      like = np.corrcoef(version.ravel(), zero.ravel())[0, 1]
+      assert same or like > np.corrcoef(version.ravel(), plain.ravel())[0, 1]
+
+
+def test_deepaugment_alone_shows_what_amda_mixes_before_it_becomes_bytes(
+  batch, amda
+):
+  key, x, _, _ = batch
+  views = dataclasses.replace(amda[0], augmix=None)
+  alone = jax.jit(functools.partial(views, **HOW))(key, x)
+  np.testing.assert_allclose(
+    normalise(quantise(alone[:, 0], **HOW), **HOW),
+    amda[1][:, 0],
+    atol=1.1 / 255 / min(STD),
+  )
+  pixels = np.asarray(alone) * np.float32(STD) + np.float32(MEAN)
+  assert pixels.min() < -0.1
+  assert pixels.max() > 1.1
+
+
+def test_four_devices_give_the_amda_of_one_without_communication(
+  batch, amda, mesh
+):
+  key, x, *_ = batch
+  sharded = jax.device_put(x, NamedSharding(mesh, P('data')))
+  everywhere = jax.device_put(key, NamedSharding(mesh, P()))
+  together = jax.jit(functools.partial(amda[0], mesh=mesh, **HOW))
+  together = together.lower(everywhere, sharded).compile()
+  got = together(everywhere, sharded)
+  # A byte may be truncated otherwise where a sum falls on an integer.
+  assert (np.abs(got - amda[1]) > 1e-5).mean() < 1e-3
+  for word in ('all-gather', 'all-reduce', 'all-to-all', 'collective-permute'):
+    assert word not in together.as_text()
+
+
+@pytest.mark.parametrize('platform', ['cuda', 'tpu'])
+def test_amda_lowers_for_accelerators(amda, platform):
+  x = jax.ShapeDtypeStruct((4, 12, 12, 3), jnp.uint8)
+  traced = jax.jit(functools.partial(amda[0], **HOW)).trace(
+    jax.eval_shape(jax.random.key, 0), x
+  )
+  assert 'while' in traced.lower(lowering_platforms=(platform,)).as_text()
 
 
 def test_batches_that_do_not_divide_and_other_meshes_are_named(mesh):

@@ -1,4 +1,4 @@
-"""What a training step sees of each image: a clean view, or AugMix's three."""
+"""What a training step sees of each image: one view, or AugMix's three."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from jaxtyping import Array, Float32, Int32, Key, UInt8
 
 from rcj.augment.augmix import apply_plan
 from rcj.augment.crop_flip import crop_flip
+from rcj.augment.noise2net import Noise2Net, quantise
 from rcj.augment.normalisation import check_images, normalise
 from rcj.augment.plan import augmix_plan, check_options
 
@@ -80,21 +81,25 @@ class AugMix:
 
 @dataclasses.dataclass(frozen=True)
 class Views:
-  """Crop, flip and AugMix of a batch; an `rcj.types.Augment`.
+  """Crop, flip, DeepAugment and AugMix of a batch; an `rcj.types.Augment`.
 
   All views of an image share its crop and flip. Without AugMix there is one
   view; with it there are three, the first of them clean, or the augmented one
-  alone if its `jsd` is off.
+  alone if its `jsd` is off. DeepAugment and AugMix together are AMDA: what
+  DeepAugment made of an image then takes the place of the image, in the clean
+  view too, as bytes that are clipped and truncated.
 
   Attributes:
     padding: of the random crop in pixels; 0 crops nothing.
     flip: whether half of the images are mirrored.
     augmix: options of AugMix, or None.
+    deepaugment: options of Noise2Net, or None.
   """
 
   padding: int = 0
   flip: bool = False
   augmix: AugMix | None = None
+  deepaugment: Noise2Net | None = None
 
   def __call__(
     self,
@@ -137,19 +142,25 @@ class Views:
     )(key, images)
 
   def _views(self, key, images, first, *, mean, std):
-    crop_key, mix_key = random.split(key)
+    crop_key, mix_key, deep_key = random.split(key, 3)
+    how = {'mean': mean, 'std': std}
     images = crop_flip(
       crop_key, images, padding=self.padding, flip=self.flip, first=first
     )
-    clean = normalise(images, mean=mean, std=std)[:, None]
+    if self.deepaugment is None:
+      clean = normalise(images, **how)
+    else:
+      clean, distorted = self.deepaugment(deep_key, images, first=first, **how)
     if self.augmix is None:
-      return clean
-    versions = self.augmix.versions(
-      mix_key, images, mean=mean, std=std, first=first
-    )
-    return (
-      jnp.concatenate([clean, versions], 1) if self.augmix.jsd else versions
-    )
+      return clean[:, None]
+    if self.deepaugment is not None:
+      distorted = distorted[:, None, None, None]
+      images = jnp.where(distorted, quantise(clean, **how), images)
+      clean = normalise(images, **how)
+    versions = self.augmix.versions(mix_key, images, first=first, **how)
+    if not self.augmix.jsd:
+      return versions
+    return jnp.concatenate([clean[:, None], versions], 1)
 
 
 def _check_mesh(mesh: Mesh, n: int) -> None:

@@ -42,7 +42,6 @@ def recipe(config: S0) -> tuple[Phase, ...]:
   Raises:
     ValueError: for unknown names, and a teacher that can only be read where
       there is no file; lists what exists.
-    NotImplementedError: for augmentations that are not available.
   """
   _check(config)
   learn = (_init(config), config.training(config.augment))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rcj import crd, losses
-from rcj.augment import AugMix, Views
+from rcj.augment import AugMix, Noise2Net, Views
 
 if TYPE_CHECKING:
   from rcj.s0.config import S0
@@ -22,20 +22,14 @@ DISTIL = {'kd': 'KD', 'at': 'AT', 'crd': 'CRD'}
 def views(config: S0, augment: str) -> Views:
   """The views of each training image.
 
-  Raises:
-    NotImplementedError: for augmentations that need DeepAugment.
+  DeepAugment's distorted images are made by Noise2Net while training.
   """
-  if augment in ('deepaugment', 'amda'):
-    raise NotImplementedError(
-      f'training with {AUGMENTS[augment]} is not available yet; there are '
-      'none and augmix. A teacher that was trained with it can be read from '
-      'teacher_root'
-    )
   mixing = AugMix(severity=config.augmix_severity)
   return Views(
     padding=config.crop,
     flip=config.flip,
-    augmix=mixing if augment == 'augmix' else None,
+    augmix=mixing if augment in ('augmix', 'amda') else None,
+    deepaugment=Noise2Net() if augment in ('deepaugment', 'amda') else None,
   )
 
 
@@ -44,7 +38,8 @@ def terms(config: S0, augment: str, distil: str) -> dict[str, losses.Weighted]:
 
   Args:
     config: the numbers.
-    augment: one of `AUGMENTS`; with AugMix there is the Jensen-Shannon term.
+    augment: one of `AUGMENTS`; with AugMix, and so with AMDA, there is the
+      Jensen-Shannon term.
     distil: one of `DISTIL`, or '' for no teacher.
   """
   mixture = config.kd if augment == 'none' else config.kd_augmented
