@@ -143,7 +143,7 @@ def by_l1(params, groups, density):
   [
     ('mobilenet_v2', 0.25, 'batch'),  # stem and first block have equal widths
     ('mobilenet_v2', 0.25, 'folded'),
-    ('mnasnet0_5', 0.75, 'batch'),
+    pytest.param('mnasnet0_5', 0.75, 'batch', marks=pytest.mark.slow),
   ],
 )
 def test_masking_mobile_filters_by_l1_equals_removing(

@@ -83,7 +83,10 @@ def run(tmp_path, digits):
   return run
 
 
-@pytest.mark.parametrize('banks', ['replicated', 'sharded'])
+@pytest.mark.parametrize(
+  'banks',
+  ['replicated', pytest.param('sharded', marks=pytest.mark.slow)],
+)
 def test_the_loss_falls_and_the_memory_was_announced(run, banks):
   carry, loss, said = run(distilled(40, banks=banks))
   assert np.mean(loss[-5:]) < 0.95 * np.mean(loss[5:10])

@@ -1,5 +1,6 @@
 """The log of a run directory."""
 
+import contextlib
 import io
 import json
 import sys
@@ -47,7 +48,9 @@ def test_without_tensorboard_there_is_nothing_but_the_rows(
 
 def test_with_tensorboard_there_are_event_files(tmp_path):
   pytest.importorskip('tensorboardX')
-  Journal(tmp_path).metrics(3, 1, loss=1.0, note='text is not plotted')
+  # Else its thread would wake up in a test that hides TensorBoard.
+  with contextlib.closing(Journal(tmp_path)) as journal:
+    journal.metrics(3, 1, loss=1.0, note='text is not plotted')
   assert len(list(tmp_path.glob('events.out.tfevents.*'))) == 1
   assert moments(tmp_path) == [(3, 1)]
 
