@@ -69,10 +69,12 @@ is_usable() {
 
 # What an installation depends on; a stamp that says something else is stale.
 fingerprint() {
-  "$venv/bin/python" - pyproject.toml constraints.txt <<'EOT'
+  "$venv/bin/python" - pyproject.toml constraints.txt kernels <<'EOT'
 import hashlib, os, pathlib, sys
-parts = [pathlib.Path(f).read_bytes() for f in sys.argv[1:]]
+paths = [p for f in map(pathlib.Path, sys.argv[1:]) for p in [f, *f.rglob('*')]]
+parts = [p.read_bytes() for p in sorted(paths) if p.is_file()]
 parts += [sys.version.encode(), os.fsencode(os.getcwd())]
+parts += [os.fsencode(os.environ.get('RCJ_NO_NATIVE', ''))]
 print(hashlib.sha256(b'\0'.join(parts)).hexdigest())
 EOT
 }

@@ -31,7 +31,7 @@ LEAVES = {
   'size',
   'weights',
 }
-MODELS = {'models', *LEAVES, *BASE}
+MODELS = {'models', 'native', 'ops', *LEAVES, *BASE}
 EVERYTHING = MODELS | {
   'carry',
   'checkpoint',
@@ -59,6 +59,10 @@ ALLOWED = {
   'intervals': set(),
   'grid': set(),
   **dict.fromkeys(LEAVES, BASE),
+  'native': set(),
+  'ops': {'native', *BASE},
+  'augment': {'ops', *BASE},
+  'corruptions': {'ops', *BASE},
   'weights': {'masks', *BASE},
   'models': {'weights', *BASE},
   'deepaugment': {'augment', 'models', *BASE},

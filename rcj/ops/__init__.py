@@ -1,0 +1,1 @@
+"""Operations with native kernels, each checked against a pure-JAX reference."""
