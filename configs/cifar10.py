@@ -7,7 +7,7 @@ which has nearly as many parameters; its teacher is
 ResNet-56; all of S0's tables and figures are views of a sweep. Expected, from
 the AugMix paper (https://arxiv.org/abs/1912.02781, table 1; WideResNet, all 15
 corruptions of the official CIFAR-10-C): mean corruption error 26.9 % standard,
-11.2 % AugMix. Without `corrupted_root` nine corruptions are made here.
+11.2 % AugMix. Without `corrupted_root` the corruptions are made here.
 Cost: at scale=1 (160 epochs of ResNet-20 for each network) a job for a GPU, not
 measured yet; the sweep of results/cifar10 took 65 minutes of CPU at the scale
 that it states. `scale` shortens every phase, `train_size` the set.
@@ -39,7 +39,8 @@ class Cifar10(s0.S0):
 
   Attributes:
     test_size: test images to measure on, 0 for all 10,000.
-    corrupted_root: folder of the official CIFAR-10-C, '' to generate one.
+    corrupted_root: folder of the official CIFAR-10-C or of one that
+      launch/corrupt.py wrote, '' corrupts images while measuring.
     severities: digits of the severities to measure, '12345' for all.
   """
 
@@ -74,7 +75,7 @@ class Cifar10(s0.S0):
   def suites(self, sets: data_sets.DataSets) -> tuple[evaluate.Suite, ...]:
     if self.test_size:
       sets = self._shortened(sets)
-    return s0.suites(sets, severities=self.severities, table=32, names=s0.QUICK)
+    return s0.suites(sets, severities=self.severities, table=32)
 
   def _shortened(self, sets: data_sets.DataSets) -> data_sets.DataSets:
     if self.corrupted_root or not 0 < self.test_size <= len(sets.test):

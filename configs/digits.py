@@ -57,7 +57,7 @@ class Digits(s0.S0):
   def suites(self, sets: data_sets.DataSets) -> tuple[evaluate.Suite, ...]:
     # The 32 px tables leave enlarged digits as they are; severity 5 of fog
     # and defocus blur in the 224 px tables is beyond reading.
-    return s0.suites(sets, severities='135', table=224, names=s0.QUICK)
+    return s0.suites(sets, severities='135', table=224)
 
 
 def views() -> tuple[grid.View, ...]:

@@ -18,7 +18,9 @@ make it small.
     --seeds=0,1,2 --workdir=runs/imagenet100 --config.data_root=imagenet
 
 `data_root` holds train/WNID/* and val/WNID/*, `corrupted_root` the official
-CORRUPTION/SEVERITY/WNID/*, `rendition_root` WNID/*. Teachers of 1000 classes,
+CORRUPTION/SEVERITY/WNID/*, `rendition_root` WNID/*; `deepaugment_root`, if
+given, edsr/WNID/* and cae/WNID/* by launch/deepaugment.py, which AMDA and
+DeepAugment then train on. Teachers of 1000 classes,
 such as the public AugMix, AMDA and SWSL ResNet-50, are read from
 `teacher_root` (augmix.pth, amda.pth, swsl.pth) and answer on the 100 classes.
 Sets that TFDS prepared as ArrayRecord: --config.data=tfds:imagenet100, with
@@ -39,7 +41,8 @@ class ImageNet100(s0.ImageNet):
   """See `s0.ImageNet` and `s0.S0` for the fields.
 
   Attributes:
-    corrupted_root: folder of the official ImageNet-C, '' to generate one.
+    corrupted_root: folder of the official ImageNet-C or of one that
+      launch/corrupt.py wrote, '' corrupts images while measuring.
     rendition_root: folder of the official ImageNet-R, '' for none.
   """
 
@@ -48,12 +51,8 @@ class ImageNet100(s0.ImageNet):
   rendition_root: str = ''
 
   def load_data(self) -> data_sets.DataSets:
-    return data_sets.load(
-      self.data,
-      root=self.data_root,
-      train_size=self.train_size,
-      corrupted_root=self.corrupted_root,
-      rendition_root=self.rendition_root,
+    return self.read(
+      corrupted_root=self.corrupted_root, rendition_root=self.rendition_root
     )
 
 

@@ -30,7 +30,8 @@ class TinyImageNet(s0.S0):
   """See `s0.S0` for the fields.
 
   Attributes:
-    corrupted_root: folder of the official Tiny-ImageNet-C, '' to generate one.
+    corrupted_root: folder of the official Tiny-ImageNet-C or of one that
+      launch/corrupt.py wrote, '' corrupts images while measuring.
     severities: digits of the severities to measure, '12345' for all.
   """
 
@@ -42,6 +43,7 @@ class TinyImageNet(s0.S0):
   mask_epochs: float = 100.0
   finetune_epochs: float = 200.0
   crop: int = 8
+  autoaugment_policy: str = 'imagenet'
   negatives: int = 4096
   corrupted_root: str = ''
   severities: str = '12345'

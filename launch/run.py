@@ -74,13 +74,7 @@ def main(argv: list[str]) -> None:
     data = config.load_data()
     suites = config.suites(data)
     experiment.claim(workdir, config)
-  except (
-    ValueError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    ImportError,
-  ) as e:
+  except (ValueError, KeyError, OSError, ImportError) as e:
     sys.exit(f'{type(e).__name__}: {e}')
   try:
     experiment.execute(

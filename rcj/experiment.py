@@ -17,7 +17,7 @@ import jax
 import rich.console
 from etils import epath
 
-from rcj import cluster, files, locks
+from rcj import cluster, files, locks, settings
 from rcj.carry import Carry, Env
 from rcj.checkpoint import opened
 from rcj.data import DataSets
@@ -181,7 +181,7 @@ def _others(workdir: epath.Path) -> bool:
 def _settle(workdir: epath.Path, config: Config, *, change: bool) -> None:
   """Compares config.json; writes it where no run began and it may change."""
   path = workdir / _CONFIG
-  fields = json.loads(json.dumps(dataclasses.asdict(config)))
+  fields = settings.plain(dataclasses.asdict(config))
   begun = (workdir / 'metrics.jsonl').exists() or any(
     (workdir / 'checkpoints').glob('[0-9]*')
   )
@@ -194,15 +194,9 @@ def _settle(workdir: epath.Path, config: Config, *, change: bool) -> None:
 def _compare(
   workdir: epath.Path, theirs: Mapping[str, Any], fields: Mapping[str, Any]
 ) -> None:
-  lines = [
-    f'  {name}: {theirs.get(name, "absent")!r} there, '
-    f'{fields.get(name, "absent")!r} now'
-    for name in sorted((theirs.keys() | fields.keys()) - _FREE)
-    if theirs.get(name) != fields.get(name)
-  ]
+  lines = settings.differences(theirs, fields, free=_FREE)
   if lines:
     raise ValueError(
-      f'{workdir} belongs to a run with another config:\n'
-      + '\n'.join(lines)
-      + '\nContinue it with its own config, or choose another --workdir'
+      f'{workdir} belongs to a run with another config:\n{lines}\nContinue it '
+      'with its own config, or choose another --workdir'
     )

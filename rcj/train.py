@@ -47,7 +47,7 @@ def gradients(
   *,
   model: Any,
   preprocessing: Preprocessing,
-  augment: Callable[..., Float[Array, 'B V H W 3']],
+  augment: Callable[..., Batch],
   terms: Mapping[str, losses.Weighted],
   effective: Effective,
   trainable: str,
@@ -58,12 +58,14 @@ def gradients(
     (gradients with None where a leaf is frozen, (batch_stats, aux, metrics)).
   """
   augment_key, term_key = jax.random.split(jax.random.fold_in(key, state.step))
-  views = augment(
+  batch = augment(
     augment_key,
-    batch['image'],
+    batch,
+    num_classes=model.num_classes,
     mean=preprocessing.mean,
     std=preprocessing.std,
   )
+  views = batch['views']
   seen = teacher_outputs(teacher, views, preprocessing)
   moving, fixed = tree.partition(trees(state), trainable)
 
@@ -234,18 +236,19 @@ def recalibrate_step(
   *,
   model: Any,
   preprocessing: Preprocessing,
-  augment: Callable[..., Float[Array, 'B V H W 3']],
+  augment: Callable[..., Batch],
   effective: Effective,
 ) -> TrainState:
   """One forward pass that moves BatchNorm's running statistics alone."""
-  views = augment(
+  batch = augment(
     jax.random.fold_in(key, state.step),
-    batch['image'],
+    batch,
+    num_classes=model.num_classes,
     mean=preprocessing.mean,
     std=preprocessing.std,
   )
   weights = effective(state.params, state.masks, state.scores, k)
   _, stats = models.outputs(
-    model, weights, state.batch_stats, views, train=True
+    model, weights, state.batch_stats, batch['views'], train=True
   )
   return dataclasses.replace(state, batch_stats=stats, step=state.step + 1)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, UInt8
+from jaxtyping import Array, Float, Int, Key
 
 PyTree = Any
 Params = PyTree  # nested dict of float32 arrays
@@ -177,17 +177,21 @@ class LossTerm(Protocol):
 
 
 class Augment(Protocol):
-  """uint8 images to normalised views; V is fixed by the value's fields."""
+  """Adds to a batch what a network sees of it, as `Batch` says.
+
+  The number of views is fixed by the value's fields.
+  """
 
   def __call__(
     self,
     key: Key[Array, ''],
-    images: UInt8[Array, 'B H W 3'],
+    batch: Batch,
     *,
+    num_classes: int,
     mean: tuple[float, float, float],
     std: tuple[float, float, float],
     mesh: jax.sharding.Mesh | None = None,
-  ) -> Float[Array, 'B V H W 3']: ...
+  ) -> Batch: ...
 
 
 class Source(Protocol):

@@ -10,10 +10,14 @@ os.environ['XLA_FLAGS'] = (
   os.environ.get('XLA_FLAGS', '') + ' --xla_force_host_platform_device_count=4'
 )
 os.environ['JAX_PLATFORMS'] = 'cpu'
+# Of small programs, too, and of those in processes that tests start.
+os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
 
 import jax
 import numpy as np
 import pytest
+
+from rcj import phases
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / 'tests' / 'golden'
@@ -24,7 +28,25 @@ jax.config.update(
   'jax_compilation_cache_dir',
   os.environ.get('JAX_COMPILATION_CACHE_DIR', str(ROOT / '.cache' / 'jax')),
 )
-jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)
+
+_compiled, _programs = phases.Train._compiled, {}
+
+
+@pytest.fixture(autouse=True)
+def programs(monkeypatch):
+  """Equal phases that train equal states share their compiled step."""
+
+  def shared(phase, carry, env, total):
+    leaves, structure = jax.tree.flatten((carry.state, carry.saved))
+    kinds = tuple((x.shape, x.dtype, x.sharding) for x in leaves)
+    how = carry.model, carry.preprocessing, repr(carry.effective)
+    key = repr(phase), total, env.mesh, *how, structure, kinds
+    if key not in _programs:
+      # The phase is kept: where its repr tells an address, it stays the only.
+      _programs[key] = phase, _compiled(phase, carry, env, total)
+    return _programs[key][1]
+
+  monkeypatch.setattr(phases.Train, '_compiled', shared)
 
 
 @pytest.fixture

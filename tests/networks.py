@@ -10,6 +10,31 @@ import jax.numpy as jnp
 import numpy as np
 
 from rcj import models, tree
+from rcj.models.mobile_plan import Architecture, Row
+
+# Every kind of block of the mobile networks, without their depth.
+SMALL_MOBILE = {
+  'relu6': Architecture(
+    'relu6',
+    (
+      (Row(16, 1, stride=1, expansion=1), Row(24, 2, stride=2, expansion=6)),
+      (Row(32, 1, stride=2, expansion=6),),
+    ),
+    activation='relu6',
+    wide_last=True,
+    last_features=64,
+  ),
+  'relu': Architecture(
+    'relu',
+    (
+      (Row(16, 1, 1, expansion=1, skip=False), Row(24, 2, 2, expansion=3)),
+      (Row(40, 1, stride=2, expansion=3, size=5),),
+    ),
+    activation='relu',
+    scale=0.5,
+    last_features=64,
+  ),
+}
 
 
 def draw(z: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -25,7 +25,7 @@ class Small:
 
   def recipe(self):
     if self.method == 'amda':
-      raise NotImplementedError('training with AMDA is not available yet')
+      raise ValueError('this family knows no AMDA')
     if self.method not in ('train', 'gw', 'lw'):
       raise ValueError(f'no method {self.method!r}; there are train, gw, lw')
     init = Init(

@@ -21,6 +21,7 @@ ROOMS = {
   'crd',
   'data',
   'fourier',
+  'generate',
   'losses',
   'masks',
   'models',

@@ -50,6 +50,7 @@ EVERYTHING = MODELS | {
   'report',
   'results',
   's0',
+  'settings',
   'train',
 }
 ALLOWED = {
@@ -62,7 +63,7 @@ ALLOWED = {
   'native': set(),
   'ops': {'native', *BASE},
   'augment': {'ops', *BASE},
-  'corruptions': {'ops', *BASE},
+  'corruptions': {'native', 'ops', *BASE},
   'weights': {'masks', *BASE},
   'models': {'weights', *BASE},
   'deepaugment': {'augment', 'models', *BASE},
@@ -72,6 +73,11 @@ ALLOWED = {
   'cluster': BASE,
   'files': BASE,
   'locks': {'cluster', 'files', *BASE},
+  'settings': set(),
+  'generate': {
+    *('augment', 'corruptions', 'data', 'deepaugment'),
+    *('files', 'locks', 'settings', *BASE),
+  },
   'journal': {'files', *BASE},
   'results': {'files', *BASE},
   'optimizer': {'schedules', *BASE},

@@ -1,10 +1,10 @@
 """CRD as a term of a training phase: on devices, after a stop, and refused."""
 
-import contextlib
 import dataclasses
 import io
 import json
 import re
+import shutil
 
 import jax
 import numpy as np
@@ -41,13 +41,12 @@ def digits():
   return tiny.Tiny().load_data()
 
 
-@pytest.fixture
-def run(tmp_path, digits):
-  """Runs a distillation on so many devices, in a folder of this name."""
+@pytest.fixture(scope='module')
+def run(tmp_path_factory, digits):
+  """Runs a distillation on so many devices, in this folder or a new one."""
 
-  def run(train, devices=4, folder='run', stop_after=None):
-    workdir = tmp_path / folder
-    workdir.mkdir(exist_ok=True)
+  def run(train, devices=4, workdir=None, stop_after=None):
+    workdir = workdir or tmp_path_factory.mktemp('run')
     said = io.StringIO()
     journal = Journal(
       workdir, console=rich.console.Console(file=said, width=200)
@@ -95,27 +94,42 @@ def test_the_loss_falls_and_the_memory_was_announced(run, banks):
   assert (carry.state.heads, carry.state.aux) == ({}, {})
 
 
-@pytest.mark.parametrize('devices', [4, 2])
-def test_a_stopped_run_continues_in_the_phase(run, devices):
-  """With the same bits on as many devices, and closely on others."""
-  train = distilled(8, banks='sharded', dtype='bfloat16')
+SPLIT = distilled(8, banks='sharded', dtype='bfloat16')
+
+
+@pytest.fixture(scope='module')
+def stopped(run, tmp_path_factory):
+  """The folder of a run that was stopped after a checkpoint at step 3."""
+  folder = tmp_path_factory.mktemp('stopped')
   with pytest.raises(KeyboardInterrupt):
-    run(train, stop_after=5, folder='stopped')
-  moved, losses_moved, said = run(train, devices=devices, folder='stopped')
+    run(SPLIT, workdir=folder, stop_after=5)
+  return folder
+
+
+@pytest.fixture(scope='module')
+def alone(run):
+  return run(SPLIT)
+
+
+@pytest.mark.parametrize('devices', [4, 2])
+def test_a_stopped_run_continues_in_the_phase(
+  run, stopped, alone, tmp_path, devices
+):
+  """With the same bits on as many devices, and closely on others."""
+  shutil.copytree(stopped, tmp_path / 'run')
+  moved, losses_moved, said = run(SPLIT, devices, tmp_path / 'run')
   assert 'continuing at phase 2, step 3' in said
-  alone, losses_alone, _ = run(train, folder='alone')
+  whole, losses_whole, _ = alone
   exact = {'rtol': 0, 'atol': 0} if devices == 4 else {'rtol': 1e-2}
-  np.testing.assert_allclose(losses_moved, losses_alone, **exact)
+  np.testing.assert_allclose(losses_moved, losses_whole, **exact)
   if devices == 4:
     jax.tree.map(
-      np.testing.assert_array_equal, moved.state.params, alone.state.params
+      np.testing.assert_array_equal, moved.state.params, whole.state.params
     )
 
 
-def test_banks_heads_and_normalisers_are_checkpointed(run, tmp_path):
-  with contextlib.suppress(KeyboardInterrupt):
-    run(distilled(8), stop_after=5)
-  with opened(tmp_path / 'run' / 'checkpoints') as checkpoints:
+def test_banks_heads_and_normalisers_are_checkpointed(stopped):
+  with opened(stopped / 'checkpoints') as checkpoints:
     one = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     items, _ = checkpoints.restore(checkpoints.latest(), one)
   names = {n for n in items['state'] if n.startswith(('aux', 'heads'))}
@@ -145,7 +159,7 @@ def test_unknown_options_are_named(options, message):
     crd.CRD(**options)
 
 
-def test_what_cannot_train_is_found_before_it_starts(run):
+def test_what_cannot_train_is_found_before_it_starts():
   with pytest.raises(ValueError, match=r"\['crd'\] need teacher"):
     dataclasses.replace(distilled(2), teacher=None)
   pooled = jax.ShapeDtypeStruct((1, 1, 8), np.float32)

@@ -30,17 +30,17 @@ def run(key, images, first=0):
 
 
 def test_half_of_the_images_are_distorted_and_the_others_are_left():
-  x = photos(64)
+  x = photos(24)
   got, chosen = run(jax.random.key(0), x)
   chosen = np.asarray(chosen)
-  assert 20 < chosen.sum() < 44
+  assert 5 < chosen.sum() < 19
   clean = np.asarray(normalise(x, **HOW))
   np.testing.assert_allclose(got[~chosen], clean[~chosen], atol=1e-6)
   assert (np.abs(got - clean)[chosen].mean((1, 2, 3)) > 0.1).all()
 
 
 def test_all_or_few_images():
-  x = photos(5)
+  x = photos(2)
   for share in (1, 1e-6):
     distort = jax.jit(functools.partial(Noise2Net(share=share), **HOW))
     got, chosen = distort(jax.random.key(0), x)
@@ -50,11 +50,11 @@ def test_all_or_few_images():
 
 
 def test_an_image_depends_on_key_and_position_alone():
-  x, key = photos(24), jax.random.key(1)
-  whole, chosen = run(key, x)
+  x, key = photos(32), jax.random.key(1)
+  whole, chosen = run(key, x[:24])
   later, still = run(key, x[8:], 8)
-  np.testing.assert_array_equal(chosen[8:], still)
-  np.testing.assert_allclose(whole[8:], later, atol=1e-4)
+  np.testing.assert_array_equal(chosen[8:], still[:16])
+  np.testing.assert_allclose(whole[8:], later[:16], atol=1e-4)
   twice, _ = run(key, np.stack([x[0]] * 24))
   distorted = np.asarray(twice)[np.asarray(chosen)]
   assert len(np.unique(distorted[:, 0, 0, 0])) == len(distorted)
@@ -71,6 +71,10 @@ def test_structures_are_drawn_as_in_the_original():
   assert 0.375 <= epsilon.min() < 0.38 < 0.74 < epsilon.max() <= 0.75
 
 
+draw_all = jax.jit(jax.vmap(draw_weights))
+apply_all = jax.jit(jax.vmap(apply, (0, 0, None)))
+
+
 @pytest.mark.parametrize('kinds', [(0, 1, 2), (3, 2, 0)])
 def test_network_is_pytorchs_of_grouped_convolutions(kinds):
   """The original's way: one group per image, BatchNorm of a batch of one."""
@@ -80,9 +84,8 @@ def test_network_is_pytorchs_of_grouped_convolutions(kinds):
   images = np.random.default_rng(0).normal(size=(n, 9, 11, 3)).astype('f')
   shared = Structure(kind=jnp.int32([kinds] * 4), epsilon=jnp.float32(0.5))
   keys = jax.random.split(jax.random.key(0), n)
-  weights = jax.jit(jax.vmap(draw_weights))(keys)
-  run = jax.jit(jax.vmap(apply, (0, 0, None)))
-  got = run(images, weights, shared)
+  weights = draw_all(keys)
+  got = apply_all(images, weights, shared)
 
   def conv(x, w, kind=0):
     """`w` is [n,k,k,I,O]; the bias is drawn, and must not matter."""

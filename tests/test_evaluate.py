@@ -88,6 +88,10 @@ def crop(image):
   return image[:SIDE]
 
 
+def as_they_are(source):
+  return evaluate.Part(source, (evaluate.Cell('', 0),))
+
+
 @pytest.mark.parametrize('devices', [1, 4])
 @pytest.mark.parametrize(
   ('n', 'batch_size'),
@@ -96,9 +100,9 @@ def crop(image):
 def test_every_image_counts_once(
   network, images, directly, devices, n, batch_size
 ):
-  got = evaluate.classify(
+  (got,) = evaluate.classify(
     on(network, devices),
-    evaluate.Cell('', 0, source_of(images[:n])),
+    as_they_are(source_of(images[:n])),
     mesh=mesh(devices),
     batch_size=batch_size,
   )
@@ -117,9 +121,9 @@ def test_processes_read_disjoint_shares(
   for p in range(parts):
     monkeypatch.setattr(jax, 'process_index', lambda p=p: p)
     source = OnDemand(images)
-    got = evaluate.classify(
+    (got,) = evaluate.classify(
       on(network, 1),
-      evaluate.Cell('', 0, source),
+      as_they_are(source),
       mesh=mesh(1),
       batch_size=4,
       transform=crop,
@@ -142,8 +146,8 @@ def test_the_last_batch_needs_no_program_of_its_own(
 
   logits = models.predict
   monkeypatch.setattr(models, 'predict', predict)
-  cell = evaluate.Cell('', 0, source_of(images))
-  evaluate.classify(on(network, 1), cell, mesh=mesh(1), batch_size=5)
+  part = as_they_are(source_of(images))
+  evaluate.classify(on(network, 1), part, mesh=mesh(1), batch_size=5)
   assert traced == [(5, SIDE, SIDE, 3)]
 
 
@@ -215,10 +219,9 @@ def test_plain_is_the_images_as_they_are(images):
   assert (suite.name, suite.protocol) == ('clean', 'test split')
   assert suite.labels is source.labels
   for _ in range(2):
-    ((corruption, severity, shown, change),) = suite.cells()
-    assert (corruption, severity) == ('', 0)
+    ((shown, cells),) = suite.parts()
     assert shown is source
-    assert change is None
+    assert cells == (evaluate.Cell('', 0, None),)
 
 
 HOW = {'names': ('contrast', 'gaussian_noise'), 'severities': (1, 5)}
@@ -236,7 +239,7 @@ def changed(cell, images, batch=5):
 
 def test_corrupted_cells_are_those_of_the_corruptions(images):
   suite = evaluate.corrupted(source_of(images), table=32, seed=7, **HOW)
-  cells = list(suite.cells())
+  ((_, cells),) = suite.parts()
   assert [cell[:2] for cell in cells] == [
     (name, s) for name in HOW['names'] for s in HOW['severities']
   ]
@@ -250,7 +253,7 @@ def test_corrupted_cells_are_those_of_the_corruptions(images):
     table=32,
     seed=8,
   )
-  (cell,) = other.cells()
+  ((_, (cell,)),) = other.parts()
   assert (changed(cell, images) != changed(cells[2], images)).any()
 
 
@@ -265,9 +268,7 @@ def test_corruptions_know_neither_batches_nor_processes(
     OnDemand(images), transform=crop, table=224, seed=3, **HOW
   )
   want = [
-    evaluate.classify(
-      on(network, 1), evaluate.Cell('', 0, source_of(x)), mesh=mesh(1)
-    )
+    evaluate.classify(on(network, 1), as_they_are(source_of(x)), mesh=mesh(1))
     for _, _, x in corruptions.corrupted_set(images, table=224, seed=3, **HOW)
   ]
   monkeypatch.setattr(jax, 'process_count', lambda: parts)
@@ -281,8 +282,35 @@ def test_corruptions_know_neither_batches_nor_processes(
       for i, o in enumerate(got):
         found[i, p::parts] = o.predicted[p::parts]
       np.testing.assert_array_equal(
-        found[:, p::parts], np.stack(want)[:, p::parts]
+        found[:, p::parts], np.concatenate(want)[:, p::parts]
       )
+
+
+def test_clean_images_are_read_once_for_all_cells(network, images):
+  source = OnDemand(images)
+  suite = evaluate.corrupted(source, transform=crop, table=32, **HOW)
+  source.read.clear()
+  evaluate.evaluate(on(network, 4), suite, mesh=mesh(4), batch_size=4)
+  assert sorted(source.read) == list(range(14))
+
+
+def test_few_batches_wait_for_the_devices(network, images, monkeypatch):
+  """The next cells are made while some results, but not many, are awaited."""
+  shown, waiting = [], []
+  cells = tuple(
+    evaluate.Cell('x', i, lambda x, _: shown.append(0) or x) for i in range(9)
+  )
+
+  def device_get(x):
+    waiting.append(len(shown) - len(waiting))
+    return fetch(x)
+
+  fetch = jax.device_get
+  monkeypatch.setattr(jax, 'device_get', device_get)
+  part = evaluate.Part(source_of(images), cells)
+  evaluate.classify(on(network, 1), part, mesh=mesh(1), batch_size=7)
+  assert len(shown) == len(waiting) == 18
+  assert 1 < max(waiting) <= 8
 
 
 @pytest.mark.parametrize(('limit', 'kept'), [(4 * 14 * 768, True), (1, False)])
@@ -411,15 +439,9 @@ def test_evaluate_gives_the_predictions_of_every_cell(
     assert images.shape == (4, SIDE, SIDE, 3)
     return images[:, :, ::-1]
 
-  suite = evaluate.Suite(
-    'two',
-    directly,
-    lambda: [
-      evaluate.Cell('', 0, source_of(images, directly)),
-      evaluate.Cell('mirrored', 2, source_of(images, directly), mirrored),
-    ],
-    'by hand',
-  )
+  cells = (evaluate.Cell('', 0), evaluate.Cell('mirrored', 2, mirrored))
+  part = evaluate.Part(source_of(images, directly), cells)
+  suite = evaluate.Suite('two', directly, lambda: [part], 'by hand')
   outcomes = evaluate.evaluate(
     on(network, 4), suite, mesh=mesh(4), batch_size=4
   )

@@ -9,12 +9,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from networks import draw, golden_images, random_network, shapes, size_of
+from networks import (
+  SMALL_MOBILE,
+  draw,
+  golden_images,
+  random_network,
+  shapes,
+  size_of,
+)
 from safetensors.numpy import save_file
 
 from rcj import models, tree
-from rcj.models import layers, registry, resnet_plan
+from rcj.models import layers, registry, resnet_plan, wide_plan
+from rcj.models.mobile import MobileNet
 from rcj.models.resnet import ResNet
+from rcj.models.wide_resnet import WideResNet
 
 TORCHVISION = ('resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152')
 CIFAR = ('resnet20', 'resnet32', 'resnet44', 'resnet56')
@@ -169,8 +178,9 @@ def test_initial_values():
 
 
 def test_width_scales_every_channel():
-  narrow, _ = shapes(models.create('resnet50', num_classes=7))
-  wide, _ = shapes(models.create('resnet50', num_classes=7, width=1.5))
+  plan = resnet_plan.Architecture('two', (2, 2), (8, 16), bottleneck=True)
+  narrow, _ = shapes(ResNet(plan, 7))
+  wide, _ = shapes(ResNet(plan, 7, width=1.5))
 
   def grows(name, x, y):
     outer = 1 if name.startswith('head') else 1.5
@@ -187,17 +197,15 @@ def test_width_rounds_and_keeps_a_channel():
 
 
 @pytest.mark.parametrize(
-  ('name', 'width', 'stem', 'tolerance'),
+  ('full', 'tolerance'),
   [
-    ('resnet8', 1, 'half', 0.03),
-    ('mobilenet_v2', 0.25, 'half', 0.15),  # six times as deep
-    ('wide_resnet18_2', 0.125, 'cifar', 0.03),
+    (models.create('resnet8', num_classes=10), 0.03),
+    (MobileNet(SMALL_MOBILE['relu6'], 10, stem='half'), 0.05),
+    (WideResNet(wide_plan.Architecture('x', (1, 1), (8, 16), 4), 10), 0.03),
   ],
 )
-def test_bfloat16_keeps_float32_state(name, width, stem, tolerance):
-  options = {'num_classes': 10, 'width': width, 'stem': stem}
-  full = models.create(name, **options)
-  half = models.create(name, **options, dtype=jnp.bfloat16)
+def test_bfloat16_keeps_float32_state(full, tolerance):
+  half = full.clone(dtype=jnp.bfloat16)
   params, batch_stats = random_network(full)
   assert shapes(full) == shapes(half)
   views = jnp.asarray(np.random.RandomState(1).rand(3, 2, 32, 32, 3), 'f')

@@ -169,6 +169,5 @@ def test_accuracy_on_imagenet100_sample(shared_data):
   # One pixel of translation moves this between 0.86 and 0.89.
   assert 0.85 <= (logits.argmax(1) == labels).mean() <= 0.90
   few = models.load_quant_dequant(path, classes=labels.tolist())
-  np.testing.assert_allclose(
-    models.predict(few, images[:25]), logits[:25, labels], atol=1e-3
-  )
+  for name, x in few.params['head'].items():
+    np.testing.assert_array_equal(x, frozen.params['head'][name][..., labels])

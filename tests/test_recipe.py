@@ -36,7 +36,8 @@ SHOWN = tiny.Tiny().preprocessing()
 INIT = phases.Init('resnet8', SHOWN, width=0.25)
 
 
-def short(steps, **how):
+# Phases of equal length share their compiled steps, see conftest.py.
+def short(steps=4, **how):
   how.setdefault('terms', {'ce': losses.Weighted(1.0, losses.CrossEntropy())})
   sgd = optimizer.SGD(schedules.Cosine(0.05), nesterov=True)
   return phases.Train(optimizer=sgd, steps=steps, batch_size=16, **how)
@@ -82,7 +83,7 @@ def test_prune_by_ratio_leaves_that_many_parameters(env):
 def test_prune_by_rate_twice_never_revives(env):
   prune = phases.Prune('magnitude', rate=0.5)
   once = recipe.run((INIT, prune), env)
-  twice = recipe.run((INIT, prune, short(3), prune), env)
+  twice = recipe.run((INIT, prune, short(), prune), env)
   n = sum(m.size for m in jax.tree.leaves(once.state.masks))
   assert sum(int(m.sum()) for m in jax.tree.leaves(once.state.masks)) == (
     n - round(0.5 * n)
@@ -122,7 +123,7 @@ def test_save_and_rewind_bring_weights_back_but_keep_masks(env):
     (
       INIT,
       phases.Save('start'),
-      short(4),
+      short(),
       phases.Prune('magnitude', density=0.5),
       phases.Rewind('start'),
     ),
@@ -151,7 +152,7 @@ def test_rewinding_into_a_schedule_resumes_it_there(env):
 def test_hydra_keeps_weights_while_masks_are_learned(env):
   carry = recipe.run((INIT, phases.InitScores(density=0.25)), env)
   before = jax.device_get(carry.state.params)
-  learn = short(5, trainable=r'scores/.*|params/(.*/)?bn\w*/.*')
+  learn = short(trainable=r'scores/.*|params/(.*/)?bn\w*/.*')
   carry = learn(dataclasses.replace(carry, phase=2), env)
   for name, x in tree.leaves(before).items():
     if 'kernel' in name or 'head' in name:
@@ -182,9 +183,9 @@ def test_recalibration_moves_statistics_alone(env):
 def test_teacher_must_have_been_saved(env):
   kd = {'kd': losses.Weighted(1.0, losses.KD())}
   with pytest.raises(ValueError, match='need teacher'):
-    short(2, terms=kd)
+    short(terms=kd)
   with pytest.raises(KeyError, match=r"'big'.*none"):
-    recipe.run((INIT, short(2, terms=kd, teacher='big')), env)
+    recipe.run((INIT, short(terms=kd, teacher='big')), env)
 
 
 def test_a_loss_that_is_not_finite_stops_with_step_and_images(env):
@@ -195,7 +196,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_images(env):
 
 
 def test_prefixes_are_shared_and_give_the_same_network(env, tmp_path):
-  steps = (INIT, short(4), phases.Prune('magnitude', density=0.5), short(3))
+  steps = (INIT, short(), phases.Prune('magnitude', density=0.5), short())
   alone = recipe.run(steps, env)
   folder = tmp_path / 'shared'
   recipe.run(steps[:2], env, prefixes=folder)
@@ -225,7 +226,7 @@ def on(devices, steps, env, folder):
 
 
 def test_four_devices_give_the_masks_of_one(env, tmp_path):
-  steps = (INIT, short(6), phases.Prune('magnitude', density=0.3))
+  steps = (INIT, short(), phases.Prune('magnitude', density=0.3))
   one = on(1, steps, env, tmp_path / 'one')
   four = on(4, steps, env, tmp_path / 'four')
   equal(one.state.masks, four.state.masks)
@@ -238,7 +239,7 @@ def test_four_devices_give_the_masks_of_one(env, tmp_path):
 
 def test_another_device_count_continues_within_a_phase(env, tmp_path):
   """One device stops at a bad image; four take up its checkpoint."""
-  steps = (INIT, short(6), phases.Prune('magnitude', density=0.3), short(4))
+  steps = (INIT, short(), phases.Prune('magnitude', density=0.3), short())
 
   def stop_after(n):
     def metrics(phase, step, **values):
@@ -248,7 +249,7 @@ def test_another_device_count_continues_within_a_phase(env, tmp_path):
     return metrics
 
   stopping = Journal(tmp_path, enabled=False)
-  stopping.metrics = stop_after(5)
+  stopping.metrics = stop_after(4)
   with pytest.raises(KeyboardInterrupt):
     on(1, steps, dataclasses.replace(env, journal=stopping), tmp_path / 'a')
   with opened(tmp_path / 'a') as checkpoints:
@@ -263,11 +264,12 @@ def test_another_device_count_continues_within_a_phase(env, tmp_path):
   )
 
 
-@pytest.mark.parametrize('variant', ['at', 'hydra_kd'])
-def test_distillation_runs_from_teacher_to_rows(tmp_path, variant):
-  config = tiny.config(
-    variant, epochs=1.0, mask_epochs=1.0, finetune_epochs=2.0
-  )
+@pytest.mark.parametrize(
+  ('variant', 'teacher'), [('at', 'none'), ('hydra_kd', 'augmix')]
+)
+def test_distillation_runs_from_teacher_to_rows(tmp_path, variant, teacher):
+  lengths = {'epochs': 1.0, 'mask_epochs': 1.0, 'finetune_epochs': 2.0}
+  config = tiny.config(variant, teacher=teacher, **lengths)
   experiment.execute(config, tmp_path / 'run')
   (row,) = results.read_rows(tmp_path / 'run' / 'results.csv')
   assert ('Hydra + KD' if variant == 'hydra_kd' else 'AT') in row['method']
@@ -284,7 +286,7 @@ def test_loads_a_public_checkpoint(env, shared_data):
 
 
 def test_what_fails_late_is_found_before_training(env):
-  untold = (INIT, short(2), phases.Rewind('start'), phases.Save('start'))
+  untold = (INIT, short(), phases.Rewind('start'), phases.Save('start'))
   with pytest.raises(KeyError, match=r"wants the network 'start'.*none"):
     recipe.run(untold, env)
   twice = (INIT, phases.Evaluate('a'), phases.Evaluate('b'))
@@ -301,7 +303,7 @@ def test_what_fails_late_is_found_before_training(env):
 
 
 def test_a_kill_while_sharing_leaves_no_broken_prefix(env, tmp_path):
-  steps = (INIT, short(2))
+  steps = (INIT, short())
   folder = tmp_path / 'shared'
   name = recipe.fingerprint(steps, env)
   left = folder / name / '20000000.orbax-checkpoint-tmp'
@@ -357,7 +359,7 @@ def trainings(monkeypatch):
 
 def test_runs_that_begin_alike_at_once_train_once(env, tmp_path, monkeypatch):
   """The first to come trains, the others wait and go on from there."""
-  steps = (INIT, short(3), phases.Prune('magnitude', density=0.5), short(1))
+  steps = (INIT, short(), phases.Prune('magnitude', density=0.5), short())
   first = recipe.run(steps, one_device(env), prefixes=tmp_path / 'first')
   trained = trainings(monkeypatch)
   with waiting(steps, env, tmp_path / 'shared') as (run, name):
@@ -370,7 +372,7 @@ def test_a_run_trains_itself_if_the_one_it_waited_for_dies(
   env, tmp_path, monkeypatch
 ):
   trained = trainings(monkeypatch)
-  steps = (INIT, short(2))
+  steps = (INIT, short())
   with waiting(steps, env, tmp_path / 'shared') as (run, _):
     pass
   assert run.result().phase == 2
@@ -378,7 +380,7 @@ def test_a_run_trains_itself_if_the_one_it_waited_for_dies(
 
 
 def test_what_lies_behind_an_evaluation_is_not_shared(env, tmp_path):
-  steps = (INIT, phases.Evaluate('a'), short(2))
+  steps = (INIT, phases.Evaluate('a'), short())
   recipe.run(steps, env, prefixes=tmp_path / 'shared')
   assert not (tmp_path / 'shared').exists()
 
@@ -412,7 +414,7 @@ def test_a_kill_while_claiming_does_not_lock_the_directory_out(tmp_path):
 
 
 def test_execute_writes_rows_continues_and_refuses_others(tmp_path):
-  config = tiny.config('gw', epochs=2.0, finetune_epochs=1.0)
+  config = tiny.config('gw', augment='none', epochs=1.0, finetune_epochs=1.0)
   folder = tmp_path / 'run'
   experiment.execute(config, folder)
   rows = results.read_rows(folder / 'results.csv')

@@ -18,7 +18,7 @@ from rcj.checkpoint import opened
 
 TINY = pathlib.Path(__file__).parent / 'tiny.py'
 # The phases of the tiny recipe that train, and their steps: (index, steps).
-TRAINING = ((1, 40), (3, 30), (5, 30))
+TRAINING = ((1, 20), (3, 15), (5, 15))
 
 
 def launch(workdir):

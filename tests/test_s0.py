@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from rcj import losses, models, phases, s0, schedules, train
-from rcj.augment import AugMix, Noise2Net
+from rcj.augment import AugMix, AutoAugment, CutMix, Noise2Net, Views
 from rcj.recipe import check
 
 
@@ -135,11 +135,55 @@ def test_deepaugment_shows_one_view_and_amda_three_with_jsd():
   assert 'jsd' in made.terms
 
 
+def test_autoaugment_and_cutmix_show_one_view_and_have_a_family_each():
+  made = recipe(augment='autoaugment')[1]
+  assert made.augment == Views(
+    padding=4, flip=True, autoaugment=AutoAugment('cifar10')
+  )
+  assert set(made.terms) == {'ce'}
+  made = recipe(method='kd', augment='cutmix', teacher='autoaugment')
+  assert made[1].augment.autoaugment == AutoAugment('cifar10')
+  assert made[4].augment.cutmix == CutMix(prob=0.5)
+  assert {n: w.weight for n, w in made[4].terms.items()} == {
+    'ce': 0.5,
+    'kd': 0.5,
+  }
+  made = s0.ImageNet(augment='autoaugment').recipe()[1]
+  assert made.augment == Views(autoaugment=AutoAugment('imagenet'))
+  made = s0.ImageNet(augment='cutmix').recipe()[1]
+  assert made.augment == Views(cutmix=CutMix(prob=1.0))
+
+
+def test_augmentations_that_cannot_be_say_so_before_anything_is_trained():
+  with pytest.raises(ValueError, match=r"policy 'svhn'; there are cifar10"):
+    recipe(augment='autoaugment', autoaugment_policy='svhn')
+  with pytest.raises(ValueError, match=r'prob .* got 0'):
+    recipe(augment='cutmix', cutmix_prob=0.0)
+  with pytest.raises(ValueError, match='CRD tells images apart'):
+    recipe(method='crd', augment='cutmix')
+
+
+@pytest.mark.parametrize('augment', ['deepaugment', 'amda'])
+def test_deepaugment_from_files_takes_the_place_of_noise2net(augment):
+  how = {'data': 'folder', 'deepaugment_root': 'deep'}
+  made = recipe(method='kd', augment=augment, teacher='augmix', **how)
+  teacher, student = made[1], made[4]
+  assert (teacher.variants, student.variants) == (False, True)
+  assert student.augment.deepaugment is None
+  assert (student.augment.augmix is None) == (augment == 'deepaugment')
+  assert ('jsd' in student.terms) == (augment == 'amda')
+  with pytest.raises(ValueError, match=r"folder, imagenet, .*not 'cifar10'"):
+    recipe(augment=augment, data='cifar10', deepaugment_root='deep')
+
+
 def test_labels_tell_what_differs():
   assert label(method='train') == 'standard'
   assert label(method='kd', augment='augmix') == 'AugMix + KD'
   assert label(method='kd', teacher='none') == 'KD'
   assert label(method='at', teacher='augmix') == 'AT, AugMix teacher'
+  assert label(method='at', augment='cutmix', teacher='autoaugment') == (
+    'CutMix + AT, AutoAugment teacher'
+  )
   assert label(method='lw') == 'layer weight'
   assert (
     label(method='hydra', augment='augmix', mask_augment='none')

@@ -21,13 +21,17 @@ SGD = optax.chain(
 )
 
 
-def plain(key, images, *, mean, std):
-  del key
-  x = images.astype(jnp.float32) / 255
-  shape = (1, 1, 1, 3)
-  return ((x - jnp.array(mean).reshape(shape)) / jnp.array(std).reshape(shape))[
-    :, None
-  ]
+def normalised(images, shown):
+  mean, std = (
+    jnp.array(x).reshape(1, 1, 1, 3) for x in (shown.mean, shown.std)
+  )
+  return ((images.astype(jnp.float32) / 255 - mean) / std)[:, None]
+
+
+def plain(key, batch, *, num_classes, mean, std):
+  del key, num_classes
+  shown = Preprocessing(mean, std, size=16)
+  return {**batch, 'views': normalised(batch['image'], shown)}
 
 
 def mesh_of(devices):
@@ -191,9 +195,9 @@ def test_teacher_gets_views_in_its_own_normalisation():
       MODEL, weights.Masked(), shown, ('',) * 10,
     )  # fmt: skip
 
-  views = plain(None, images, mean=HALF.mean, std=HALF.std)
+  views = normalised(images, HALF)
   seen = train.teacher_outputs(teacher(other), views, HALF)
-  direct = plain(None, images, mean=other.mean, std=other.std)
+  direct = normalised(images, other)
   want = train.teacher_outputs(teacher(other), direct, other)
   close(seen.logits, want.logits, rtol=1e-4, atol=1e-5)
   same = train.teacher_outputs(teacher(HALF), views, HALF)

@@ -8,11 +8,25 @@ import pytest
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from rcj.augment import AugMix, Noise2Net, Views, crop_flip, normalise
+from rcj.augment import (
+  AugMix,
+  AutoAugment,
+  CutMix,
+  Noise2Net,
+  Views,
+  crop_flip,
+  normalise,
+)
 from rcj.augment.noise2net import quantise
 
 MEAN, STD = (0.49, 0.48, 0.45), (0.25, 0.24, 0.26)
 HOW = {'mean': MEAN, 'std': STD}
+
+
+def seen(views: Views, key, images, mesh=None) -> jax.Array:
+  """The views of a batch whose labels do not matter."""
+  batch = {'image': images, 'label': jnp.zeros(len(images), jnp.int32)}
+  return views(key, batch, num_classes=10, mesh=mesh, **HOW)['views']
 
 
 def photos(n: int, side: int = 12) -> np.ndarray:
@@ -101,11 +115,15 @@ def test_normalise():
     (Views(flip=True, deepaugment=Noise2Net()), 1),
     (Views(deepaugment=Noise2Net(), augmix=AugMix(jsd=False)), 1),
     (Views(deepaugment=Noise2Net(), augmix=AugMix()), 3),
+    (Views(autoaugment=AutoAugment('cifar10')), 1),
+    (Views(cutmix=CutMix()), 1),
+    (Views(autoaugment=AutoAugment('imagenet'), augmix=AugMix()), 3),
+    (Views(cutmix=CutMix(), augmix=AugMix()), 3),
   ],
 )
 def test_number_of_views(views, count):
   x = jax.ShapeDtypeStruct((4, 12, 12, 3), jnp.uint8)
-  call = functools.partial(views, **HOW)
+  call = functools.partial(seen, views)
   shape = jax.eval_shape(call, jax.eval_shape(jax.random.key, 0), x)
   assert shape.shape == (4, count, 12, 12, 3)
   assert shape.dtype == jnp.float32
@@ -116,7 +134,7 @@ def batch():
   """Eight images that severity 1 solarizes nowhere, and their views."""
   x, key = photos(8) % 200, jax.random.key(4)
   views = Views(padding=2, flip=True, augmix=AugMix(severity=1))
-  alone = jax.jit(functools.partial(views, **HOW))(key, x)
+  alone = jax.jit(functools.partial(seen, views))(key, x)
   return key, x, views, np.asarray(alone)
 
 
@@ -146,7 +164,7 @@ def test_four_devices_give_the_views_of_one_without_communication(batch, mesh):
   key, x, views, alone = batch
   sharded = jax.device_put(x, NamedSharding(mesh, P('data')))
   everywhere = jax.device_put(key, NamedSharding(mesh, P()))
-  together = jax.jit(functools.partial(views, mesh=mesh, **HOW))
+  together = jax.jit(functools.partial(seen, views, mesh=mesh))
   together = together.lower(everywhere, sharded).compile()
   got = together(everywhere, sharded)
   np.testing.assert_allclose(got, alone, atol=1e-6)
@@ -160,7 +178,7 @@ def amda(batch):
   """The views of the same batch under AMDA, where half of it is distorted."""
   key, x, views, _ = batch
   views = dataclasses.replace(views, deepaugment=Noise2Net())
-  return views, np.asarray(jax.jit(functools.partial(views, **HOW))(key, x))
+  return views, np.asarray(jax.jit(functools.partial(seen, views))(key, x))
 
 
 def test_amda_puts_distorted_images_in_the_place_of_some(batch, amda):
@@ -182,7 +200,7 @@ def test_deepaugment_alone_shows_what_amda_mixes_before_it_becomes_bytes(
 ):
   key, x, _, _ = batch
   views = dataclasses.replace(amda[0], augmix=None)
-  alone = jax.jit(functools.partial(views, **HOW))(key, x)
+  alone = jax.jit(functools.partial(seen, views))(key, x)
   np.testing.assert_allclose(
     normalise(quantise(alone[:, 0], **HOW), **HOW),
     amda[1][:, 0],
@@ -199,7 +217,7 @@ def test_four_devices_give_the_amda_of_one_without_communication(
   key, x, *_ = batch
   sharded = jax.device_put(x, NamedSharding(mesh, P('data')))
   everywhere = jax.device_put(key, NamedSharding(mesh, P()))
-  together = jax.jit(functools.partial(amda[0], mesh=mesh, **HOW))
+  together = jax.jit(functools.partial(seen, amda[0], mesh=mesh))
   together = together.lower(everywhere, sharded).compile()
   got = together(everywhere, sharded)
   # A byte may be truncated otherwise where a sum falls on an integer.
@@ -211,7 +229,7 @@ def test_four_devices_give_the_amda_of_one_without_communication(
 @pytest.mark.parametrize('platform', ['cuda', 'tpu'])
 def test_amda_lowers_for_accelerators(amda, platform):
   x = jax.ShapeDtypeStruct((4, 12, 12, 3), jnp.uint8)
-  traced = jax.jit(functools.partial(amda[0], **HOW)).trace(
+  traced = jax.jit(functools.partial(seen, amda[0])).trace(
     jax.eval_shape(jax.random.key, 0), x
   )
   assert 'while' in traced.lower(lowering_platforms=(platform,)).as_text()
@@ -222,18 +240,18 @@ def test_batches_that_do_not_divide_and_other_meshes_are_named(mesh):
   with pytest.raises(
     ValueError, match='batch of 6 does not divide among the 4'
   ):
-    Views()(key, photos(6), mesh=mesh, **HOW)
+    seen(Views(), key, photos(6), mesh)
   other = jax.make_mesh((4,), ('model',), axis_types=(AxisType.Auto,))
   with pytest.raises(ValueError, match=r"an axis 'data', it has \['model'\]"):
-    Views()(key, photos(4), mesh=other, **HOW)
+    seen(Views(), key, photos(4), other)
 
 
 def test_bad_input_is_named():
   key = jax.random.key(0)
   with pytest.raises(TypeError, match=r'needs uint8 images .* got float32'):
-    Views()(key, photos(2).astype(np.float32), **HOW)
+    seen(Views(), key, photos(2).astype(np.float32))
   with pytest.raises(ValueError, match='single image without its batch axis'):
-    Views()(key, photos(2)[0], **HOW)
+    seen(Views(), key, photos(2)[0])
   with pytest.raises(ValueError, match='padding must not be negative, got -1'):
     crop_flip(key, photos(2), padding=-1, flip=False)
   with pytest.raises(ValueError, match=r'severity .* got 20'):

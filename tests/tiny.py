@@ -1,11 +1,13 @@
 """A tiny experiment for tests: seconds of Hydra on a few digits.
 
-Run as a program (`python tests/tiny.py WORKDIR`) it executes the experiment in
-that run directory, or continues it.
+Run as a program (`python tests/tiny.py WORKDIR`) it executes a shorter one, on
+noise, in that run directory, or continues it.
 """
 
 import dataclasses
 import sys
+
+import numpy as np
 
 from rcj import data as data_sets
 from rcj import evaluate, s0, schedules
@@ -45,7 +47,20 @@ def config(variant, **fields):
   return dataclasses.replace(s0.configure(Tiny, variant), **fields)
 
 
+class Noise(Tiny):
+  """Three training phases of 20, 15 and 15 steps that start at once."""
+
+  def load_data(self):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (self.train_size, 32, 32, 3), np.uint8)
+    labels = np.arange(self.train_size) % 10
+    source = data_sets.ArraySource(images, labels, tuple('0123456789'))
+    return data_sets.DataSets('noise', source, source)
+
+
 if __name__ == '__main__':
   from rcj import experiment
 
-  experiment.execute(config('hydra'), sys.argv[1])
+  lengths = {'epochs': 4.0, 'mask_epochs': 3.0, 'finetune_epochs': 6.0}
+  noise = dataclasses.replace(s0.configure(Noise, 'hydra'), **lengths)
+  experiment.execute(dataclasses.replace(noise, augment='none'), sys.argv[1])

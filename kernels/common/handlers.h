@@ -24,9 +24,10 @@ std::string Shape(const Buffer& buffer) {
 
 }  // namespace rcj
 
-// Defines the handler rcj_NAME of `function` with `binding`, and exports it.
-#define RCJ_HANDLER(name, function, binding)                \
+// Defines the handler rcj_NAME of `function` and exports it; a binding follows,
+// and traits if it has any.
+#define RCJ_HANDLER(name, function, ...)                    \
   RCJ_EXPORT XLA_FFI_Error* rcj_##name(XLA_FFI_CallFrame*); \
-  XLA_FFI_DEFINE_HANDLER_SYMBOL(rcj_##name, function, binding)
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(rcj_##name, function, __VA_ARGS__)
 
 #endif  // RCJ_COMMON_HANDLERS_H_

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float32, UInt8
+
+from rcj.ops.preprocessing import scale_and_offset
 
 Images = UInt8[Array, '*batch 3'] | Float32[Array, '*batch 3']
 
@@ -23,9 +24,8 @@ def normalise(
     std: per channel, for images in 0..1.
   """
   shape = (1,) * (images.ndim - 1) + (3,)
-  scale = (1 / (255 * np.asarray(std, np.float64))).reshape(shape)
-  offset = (-np.asarray(mean, np.float64) / std).reshape(shape)
-  scale, offset = scale.astype(np.float32), offset.astype(np.float32)
+  scale, offset = scale_and_offset(mean=mean, std=std)
+  scale, offset = scale.reshape(shape), offset.reshape(shape)
   return images.astype(jnp.float32) * scale + offset
 
 

@@ -1,7 +1,5 @@
 """The operations of AugMix by number.
 
-The first nine are the paper's, in the order of its code; the last four overlap
-with ImageNet-C's corruptions and are drawn with `all_ops` only.
 Source: https://github.com/google-research/augmix (augmentations.py)
 """
 
@@ -15,6 +13,7 @@ from jaxtyping import Array, Float32, Int32
 from rcj.augment import tones, warps
 from rcj.augment.packed import Packed
 
+# As `rcj.ops.augmix_options.NAMES` lists them.
 OPS = (
   tones.autocontrast,
   tones.equalize,
@@ -30,8 +29,6 @@ OPS = (
   tones.brightness,
   tones.sharpness,
 )
-PAPER_OPS = 9
-NAMES = tuple(op.__name__ for op in OPS)
 
 
 def apply_op(

@@ -14,7 +14,13 @@ import numpy as np
 from jax import random
 from jaxtyping import Array, Float, Float32, Int32, Key
 
-from rcj.augment.ops import NAMES, PAPER_OPS
+from rcj.ops.augmix_options import (
+  LEAST_LEVEL,
+  NAMES,
+  PAPER_OPS,
+  check_options,
+  parameters,
+)
 
 
 @jax.tree_util.register_dataclass
@@ -26,8 +32,8 @@ class Plan:
   where a chain applies its operations in the order of their slots.
 
   Attributes:
-    op: index into `rcj.augment.ops.NAMES`; -1 marks a slot without operation,
-      and such slots follow all used ones.
+    op: index into `rcj.ops.augmix_options.NAMES`; -1 marks a slot without
+      operation, and such slots follow all used ones.
     param: what the operation is told, as three float32 whose sum in float64 is
       the parameter (drawn plans have zeros in the last two; `split` fills all
       three). Unused, and zero, for autocontrast, equalize and empty slots.
@@ -59,48 +65,6 @@ def split(
   return np.stack(parts, -1)
 
 
-def check_options(
-  *, severity: float, width: int, depth: int, alpha: float
-) -> None:
-  """Raises ValueError, naming the option, for what AugMix does not define."""
-  if not 0.1 < severity <= 10:
-    raise ValueError(
-      f'severity must lie in (0.1, 10], got {severity}: it is the upper bound '
-      'of levels that are drawn from 0.1 upwards, on a scale of 10'
-    )
-  if width < 1:
-    raise ValueError(f'width is a number of chains, at least 1, got {width}')
-  if depth != -1 and depth < 1:
-    raise ValueError(
-      f'depth must be at least 1, or -1 to draw 1, 2 or 3, got {depth}'
-    )
-  if not alpha > 0:
-    raise ValueError(f'alpha must be positive, got {alpha}')
-
-
-def _parameters(
-  level: Float32[Array, '*s'], sign: Float32[Array, '*s'], size: int
-) -> list[Float32[Array, '*s']]:
-  """The parameter that each operation has at `level`, in the order of NAMES."""
-  share = level / 10
-  factor = 1.8 * share + 0.1
-  by_name = {
-    # A float32 level can round up to 10, and zero bits would mean black.
-    'posterize': jnp.maximum(4 - jnp.trunc(4 * share), 1),
-    'rotate': sign * jnp.trunc(30 * share),
-    'solarize': 256 - jnp.trunc(256 * share),
-    'shear_x': sign * 0.3 * share,
-    'shear_y': sign * 0.3 * share,
-    'translate_x': sign * jnp.trunc(size / 3 * share),
-    'translate_y': sign * jnp.trunc(size / 3 * share),
-    'color': factor,
-    'contrast': factor,
-    'brightness': factor,
-    'sharpness': factor,
-  }
-  return [by_name.get(name, jnp.zeros_like(level)) for name in NAMES]
-
-
 def _draw(
   key: Key[Array, ''],
   *,
@@ -118,9 +82,9 @@ def _draw(
   u = random.uniform(key, (steps + width + width + 2,))
   which, how_far, which_way = u[:steps].reshape(3, *slots)
   op = (which * (len(NAMES) if all_ops else PAPER_OPS)).astype(jnp.int32)
-  level = 0.1 + (severity - 0.1) * how_far
+  level = LEAST_LEVEL + (severity - LEAST_LEVEL) * how_far
   sign = jnp.where(which_way > 0.5, -1.0, 1.0)
-  param = jnp.stack(_parameters(level, sign, size), -1)
+  param = jnp.stack(parameters(level, sign, size, jnp), -1)
   param = jnp.take_along_axis(param, op[..., None], -1)
   used = jnp.full((width,), depth)
   if depth == -1:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 from jax import lax, random
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, Float32, Int32, Key, UInt8
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Int32, Key, UInt8
 
-from rcj.augment.augmix import apply_plan
+from rcj.augment.augmix import mixed_views
+from rcj.augment.autoaugment import AutoAugment, autoaugment
 from rcj.augment.crop_flip import crop_flip
+from rcj.augment.cutmix import CutMix, cutmix
 from rcj.augment.noise2net import Noise2Net, quantise
 from rcj.augment.normalisation import check_images, normalise
 from rcj.augment.plan import augmix_plan, check_options
+from rcj.types import Batch
 
 DATA_AXIS = 'data'
 
@@ -52,7 +57,7 @@ class AugMix:
       alpha=self.alpha,
     )
 
-  def versions(
+  def views(
     self,
     key: Key[Array, ''],
     images: UInt8[Array, 'B H W 3'],
@@ -60,13 +65,13 @@ class AugMix:
     mean: tuple[float, float, float],
     std: tuple[float, float, float],
     first: int | Int32[Array, ''] = 0,
-  ) -> Float32[Array, 'B A H W 3']:
-    """Independent AugMix versions of each image: A is 2 with `jsd`, else 1."""
+    dtype: DTypeLike = jnp.float32,
+  ) -> Float[Array, 'B V H W 3']:
+    """With `jsd` each image and two versions of it, else one version."""
     each = 2 if self.jsd else 1
-    images = jnp.repeat(images, each, axis=0)
     plan = augmix_plan(
       key,
-      len(images),
+      each * len(images),
       size=images.shape[1],
       severity=self.severity,
       width=self.width,
@@ -75,16 +80,17 @@ class AugMix:
       all_ops=self.all_ops,
       first=first * each,
     )
-    mixed = apply_plan(images, plan, mean=mean, std=std)
-    return mixed.reshape(-1, each, *images.shape[1:])
+    how = {'mean': mean, 'std': std, 'clean': self.jsd, 'dtype': dtype}
+    return mixed_views(images, plan, **how)
 
 
 @dataclasses.dataclass(frozen=True)
 class Views:
-  """Crop, flip, DeepAugment and AugMix of a batch; an `rcj.types.Augment`.
+  """What is done to a batch; an `rcj.types.Augment`.
 
-  All views of an image share its crop and flip. Without AugMix there is one
-  view; with it there are three, the first of them clean, or the augmented one
+  In this order: crop, flip, AutoAugment, CutMix, DeepAugment, AugMix. All views
+  of an image share what comes before AugMix. Without AugMix there is one view;
+  with it there are three, the first of them clean, or the augmented one
   alone if its `jsd` is off. DeepAugment and AugMix together are AMDA: what
   DeepAugment made of an image then takes the place of the image, in the clean
   view too, as bytes that are clipped and truncated.
@@ -94,73 +100,111 @@ class Views:
     flip: whether half of the images are mirrored.
     augmix: options of AugMix, or None.
     deepaugment: options of Noise2Net, or None.
+    autoaugment: options of AutoAugment, or None.
+    cutmix: options of CutMix, or None.
+    dtype: of the views, 'float32' or 'bfloat16'.
+
+  Raises:
+    ValueError: for another dtype.
   """
 
   padding: int = 0
   flip: bool = False
   augmix: AugMix | None = None
   deepaugment: Noise2Net | None = None
+  autoaugment: AutoAugment | None = None
+  cutmix: CutMix | None = None
+  dtype: str = 'float32'
+
+  def __post_init__(self):
+    if self.dtype not in ('float32', 'bfloat16'):
+      raise ValueError(f"views are 'float32' or 'bfloat16', not {self.dtype!r}")
 
   def __call__(
     self,
     key: Key[Array, ''],
-    images: UInt8[Array, 'B H W 3'],
+    batch: Batch,
     *,
+    num_classes: int,
     mean: tuple[float, float, float],
     std: tuple[float, float, float],
     mesh: Mesh | None = None,
-  ) -> Float32[Array, 'B V H W 3']:
-    """Normalised views of a batch.
+  ) -> Batch:
+    """The batch with normalised views, and with targets if there is CutMix.
 
     Args:
       key: of the batch; the same key gives the same views on any mesh.
-      images: values in 0..255.
+      batch: 'image', with values in 0..255, and 'label'; the rest is kept.
+      num_classes: of the targets.
       mean: per channel, for images in 0..1.
       std: per channel, for images in 0..1.
       mesh: whose axis 'data' the batch is sharded over. Each device then
-        augments its own part and nothing is communicated. None: one device.
+        augments its own part, and nothing is communicated, but that CutMix
+        gathers the images and labels of all devices. None: one device.
+
+    Returns:
+      The batch with 'views' [B,V,H,W,3] and, from CutMix, 'target' f32[B,K].
 
     Raises:
       TypeError: if the images are not uint8.
       ValueError: if they are not [B,H,W,3], or do not divide among devices.
     """
-    check_images(images)
+    shown = (batch['image'], batch['label'])
+    check_images(shown[0])
+    seen = functools.partial(
+      self._seen, num_classes=num_classes, mean=mean, std=std
+    )
     if mesh is None:
-      return self._views(key, images, 0, mean=mean, std=std)
-    _check_mesh(mesh, len(images))
+      return {**batch, **seen(key, *shown, first=0, axis=None)}
+    _check_mesh(mesh, len(shown[0]))
 
-    def local(key, images):
+    def local(key, images, labels):
       first = lax.axis_index(DATA_AXIS) * len(images)
-      return self._views(key, images, first, mean=mean, std=std)
+      return seen(key, images, labels, first=first, axis=DATA_AXIS)
 
-    return jax.shard_map(
+    split = jax.shard_map(
       local,
       mesh=mesh,
-      in_specs=(P(), P(DATA_AXIS)),
+      in_specs=(P(), P(DATA_AXIS), P(DATA_AXIS)),
       out_specs=P(DATA_AXIS),
       check_vma=False,
-    )(key, images)
+    )
+    return {**batch, **split(key, *shown)}
 
-  def _views(self, key, images, first, *, mean, std):
-    crop_key, mix_key, deep_key = random.split(key, 3)
-    how = {'mean': mean, 'std': std}
+  def _seen(self, key, images, labels, *, first, axis, num_classes, **how):
+    crop_key, mix_key, deep_key, auto_key, cut_key = random.split(key, 5)
     images = crop_flip(
       crop_key, images, padding=self.padding, flip=self.flip, first=first
     )
-    if self.deepaugment is None:
-      clean = normalise(images, **how)
-    else:
-      clean, distorted = self.deepaugment(deep_key, images, first=first, **how)
-    if self.augmix is None:
-      return clean[:, None]
+    if self.autoaugment is not None:
+      policy = self.autoaugment.policy
+      images = autoaugment(auto_key, images, policy=policy, first=first)
+    made = {}
+    if self.cutmix is not None:
+      images, made['target'] = cutmix(
+        cut_key,
+        images,
+        labels,
+        num_classes=num_classes,
+        prob=self.cutmix.prob,
+        beta=self.cutmix.beta,
+        axis=axis,
+      )
+    made['views'] = self._views(mix_key, deep_key, images, first, **how)
+    return made
+
+  def _views(self, mix_key, deep_key, images, first, **how):
     if self.deepaugment is not None:
+      deep, distorted = self.deepaugment(deep_key, images, first=first, **how)
+      if self.augmix is None:
+        return deep[:, None].astype(self.dtype)
       distorted = distorted[:, None, None, None]
-      images = jnp.where(distorted, quantise(clean, **how), images)
-      clean = normalise(images, **how)
-    versions = self.augmix.versions(mix_key, images, first=first, **how)
-    if not self.augmix.jsd:
-      return versions
-    return jnp.concatenate([clean[:, None], versions], 1)
+      images = jnp.where(distorted, quantise(deep, **how), images)
+    if self.augmix is None:
+      return normalise(images, **how)[:, None].astype(self.dtype)
+    return self.augmix.views(
+      mix_key, images, first=first, dtype=self.dtype, **how
+    )
 
 
 def _check_mesh(mesh: Mesh, n: int) -> None:

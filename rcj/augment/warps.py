@@ -58,16 +58,19 @@ def _finish(planes: list[Position], inside: Bool[Array, 'H W']) -> Packed:
   return jnp.where(inside, image, jnp.uint32(0))
 
 
+def rotation(degrees: float, height: int, width: int) -> tuple[float, ...]:
+  """Pillow's inverse matrix of a counter-clockwise turn about the centre."""
+  angle = -math.radians(degrees % 360.0)
+  cos, sin = round(math.cos(angle), 15), round(math.sin(angle), 15)
+  x, y = width / 2, height / 2
+  right = (cos, sin, cos * -x + sin * -y + x)
+  return (*right, -sin, cos, -sin * -x + cos * -y + y)
+
+
 def _rotations(H: int, W: int) -> np.ndarray:
-  """Pillow's inverse matrices of -30..30 degrees, float64[61, 6]."""
-  table = []
-  for degrees in range(-MAX_DEGREES, MAX_DEGREES + 1):
-    angle = -math.radians(degrees % 360.0)
-    cos, sin = round(math.cos(angle), 15), round(math.sin(angle), 15)
-    x, y = W / 2, H / 2
-    right = (cos, sin, cos * -x + sin * -y + x)
-    table.append((*right, -sin, cos, -sin * -x + cos * -y + y))
-  return np.array(table)
+  """Inverse matrices of -30..30 degrees, float64[61, 6]."""
+  turns = range(-MAX_DEGREES, MAX_DEGREES + 1)
+  return np.array([rotation(degrees, H, W) for degrees in turns])
 
 
 def rotate(image: Packed, degrees: Parameter) -> Packed:

@@ -2,90 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt8
 
-from rcj.corruptions import (
-  blur,
-  digital,
-  elastic,
-  frost,
-  gaussian,
-  glass,
-  hsv,
-  motion,
-  noise,
-  snow,
-  spatter,
-  tables,
-  weather,
-  zoom,
-)
+from rcj.corruptions import frost, tables
+from rcj.corruptions.registry import CORRUPTIONS
+from rcj.native import NativeError
+from rcj.ops import corruptions as ops
 
 Fields = Mapping[str, Array]
 Images = UInt8[Array, 'N H W 3'] | UInt8[np.ndarray, 'N H W 3']
-
-
-@dataclasses.dataclass(frozen=True)
-class _Corruption:
-  """How one corruption is computed.
-
-  Attributes:
-    apply: a batch, its fields and the prepared parameters to float32 0..255;
-      on the host one uint8 image and the parameters to a uint8 image.
-    draw: key, height, width and the prepared parameters to one image's fields.
-    prepare: a row of the severity table to arrays of a shape that severities
-      share, so that they run the same compiled program.
-    on_host: whether `apply` runs in numpy and Pillow.
-    double: whether `apply` is traced with 64-bit types enabled.
-    assets: folder of textures, height, width and the row to what `draw` takes
-      after the prepared parameters.
-  """
-
-  apply: Callable[..., Any]
-  draw: Callable[..., dict[str, Array]] = lambda *_: {}
-  prepare: Callable[..., tuple[Any, ...]] = lambda *row: row
-  on_host: bool = False
-  double: bool = False
-  assets: Callable[..., tuple[Array, ...]] = lambda *_: ()
-
-
-_double = functools.partial(_Corruption, double=True)
-_CORRUPTIONS = {
-  'gaussian_noise': _Corruption(noise.gaussian, noise.draw_gaussian),
-  'shot_noise': _Corruption(noise.shot, noise.draw_shot, noise.poisson_table),
-  'impulse_noise': _Corruption(noise.impulse, noise.draw_impulse),
-  'defocus_blur': _Corruption(blur.defocus, prepare=blur.disk_kernel),
-  'glass_blur': _double(glass.glass, glass.draw_glass, glass.glass_kernel),
-  'motion_blur': _double(
-    motion.motion, motion.draw_motion, motion.streak_kernel
-  ),
-  'zoom_blur': _double(zoom.zoom, prepare=zoom.zoom_levels),
-  'snow': _double(snow.snow, snow.draw_snow, snow.snow_kernel),
-  'frost': _double(
-    frost.frost, frost.draw_frost, frost.frost_weights, assets=frost.textures
-  ),
-  'fog': _Corruption(weather.fog, weather.draw_fog),
-  'brightness': _double(hsv.brightness),
-  'contrast': _Corruption(digital.contrast),
-  'elastic_transform': _double(
-    elastic.elastic, elastic.draw_elastic, elastic.elastic_kernel
-  ),
-  'pixelate': _Corruption(digital.pixelate, on_host=True),
-  'jpeg_compression': _Corruption(digital.jpeg, on_host=True),
-  'speckle_noise': _Corruption(noise.speckle, noise.draw_gaussian),
-  'gaussian_blur': _double(gaussian.gaussian_blur, prepare=gaussian.taps),
-  'spatter': _double(
-    spatter.spatter, spatter.draw_spatter, spatter.spatter_kernels
-  ),
-  'saturate': _double(hsv.saturate),
-}
 
 
 def draw(
@@ -97,6 +29,7 @@ def draw(
   table: int | None = None,
   indices: Int[np.ndarray, ' N'] | None = None,
   textures: frost.Folder = None,
+  implementation: str | None = None,
 ) -> dict[str, Array]:
   """The random fields of a corruption, which do not depend on the images.
 
@@ -113,6 +46,8 @@ def draw(
     indices: place of each image in the set, not negative; None counts from 0.
     textures: folder of the benchmark's frost textures, None for those that are
       made here; `frost_words` says which.
+    implementation: see `rcj.ops.dispatch.run`; native and reference draw the
+      same up to 1e-6.
 
   Returns:
     gaussian_noise: `normal` f32[N,H,W,3], standard normal.
@@ -142,8 +77,9 @@ def draw(
       f'{shape[0]} images need as many indices, not {indices.shape}'
     )
   return _draw(
-    _CORRUPTIONS[name].draw,
+    name,
     shape[1:3],
+    implementation,
     key,
     indices.astype(np.uint32),
     _drawn_from(name, row, shape[1:3], textures),
@@ -158,22 +94,16 @@ def render(
   *,
   table: int | None = None,
 ) -> Float[np.ndarray, 'N H W 3']:
-  """`apply` before its truncation: float32 or float64 in 0..255.
+  """`apply` before its truncation, by the reference: float32 or float64.
 
-  Arguments and errors are those of `apply`; what Pillow computes (pixelate,
-  JPEG) and motion blur are whole numbers already.
+  Values are in 0..255. Arguments and errors are those of `apply`; what Pillow
+  computes (pixelate, JPEG) and motion blur are whole numbers already.
   """
-  check_images(images)
-  row = tables.parameters(name, severity, table, images.shape)
-  corruption, prepared = _CORRUPTIONS[name], _prepare(name, row)
-  _check_fields(fields, images.shape, name, row)
-  if not corruption.on_host:
-    with jax.enable_x64(corruption.double):
-      return np.asarray(_apply(corruption.apply, images, fields, prepared))
-  result = np.empty(images.shape, np.float32)
-  for i, image in enumerate(np.asarray(images)):
-    result[i] = corruption.apply(image, *prepared)
-  return result
+  row = _check(images, fields, name, severity, table)
+  if CORRUPTIONS[name].on_host:
+    return _on_host(images, name, row).astype(np.float32)
+  with jax.enable_x64(CORRUPTIONS[name].double):
+    return np.asarray(_render(name, images, fields, _arrays(name, row)))
 
 
 def apply(
@@ -183,6 +113,7 @@ def apply(
   severity: int,
   *,
   table: int | None = None,
+  implementation: str | None = None,
 ) -> UInt8[np.ndarray, 'N H W 3']:
   """Corrupts images by fields that `draw` gave, without randomness.
 
@@ -194,16 +125,26 @@ def apply(
     name: one of `NAMES`.
     severity: 1 to 5.
     table: as in `draw`.
+    implementation: see `rcj.ops.dispatch.run`; all give the same.
 
   Returns:
-    uint8, truncated (not rounded), as the benchmark stores its images.
+    uint8, truncated (not rounded), as the benchmark stores its images; it may
+    be read-only.
 
   Raises:
     ValueError: an unknown name, severity or table; images that are not
       uint8[N,H,W,3]; fields of another corruption or shape.
+    NativeError: an implementation that cannot be had.
   """
-  values = render(images, fields, name, severity, table=table)
-  return values.astype(np.uint8)
+  row = _check(images, fields, name, severity, table)
+  corruption = CORRUPTIONS[name]
+  if not corruption.native and implementation not in (None, 'reference'):
+    raise NativeError(f'{name} has no native kernel')
+  if corruption.on_host:
+    return _on_host(images, name, row)
+  with jax.enable_x64(corruption.double):
+    prepared = _arrays(name, row)
+    return np.asarray(_apply(name, implementation, images, fields, prepared))
 
 
 def corrupt(
@@ -215,12 +156,14 @@ def corrupt(
   table: int | None = None,
   indices: Int[np.ndarray, ' N'] | None = None,
   textures: frost.Folder = None,
+  implementation: str | None = None,
 ) -> UInt8[np.ndarray, 'N H W 3']:
   """`draw`, then `apply`; arguments, result and errors are theirs."""
   check_images(images)
-  how = {'table': table, 'indices': indices, 'textures': textures}
-  fields = draw(key, images.shape, name, severity, **how)
-  return apply(images, fields, name, severity, table=table)
+  how = {'table': table, 'implementation': implementation}
+  drawn = {'indices': indices, 'textures': textures, **how}
+  fields = draw(key, images.shape, name, severity, **drawn)
+  return apply(images, fields, name, severity, **how)
 
 
 def check_images(images: Images) -> None:
@@ -245,16 +188,24 @@ def _check_shape(shape: tuple[int, ...]) -> None:
     )
 
 
-def _check_fields(
-  fields: Fields, shape: tuple[int, ...], name: str, row: tuple[float, ...]
-) -> None:
-  expected = _field_shapes(name, shape, row)
+def _check(
+  images: Images,
+  fields: Fields,
+  name: str,
+  severity: int,
+  table: int | None,
+) -> tuple[float, ...]:
+  """The row of the severity table, if the arguments of `apply` are right."""
+  check_images(images)
+  row = tables.parameters(name, severity, table, images.shape)
+  expected = _field_shapes(name, images.shape, row)
   found = {k: np.shape(v) for k, v in fields.items()}
   if found != expected:
     raise ValueError(
-      f'{name} of images {tuple(shape)} needs fields of shapes {expected}, not '
+      f'{name} of images {images.shape} needs fields of shapes {expected}, not '
       f'{found}; draw them with the same shape and name'
     )
+  return row
 
 
 @functools.lru_cache
@@ -262,7 +213,7 @@ def _field_shapes(
   name: str, shape: tuple[int, ...], row: tuple[float, ...]
 ) -> dict[str, tuple[int, ...]]:
   fields = jax.eval_shape(
-    functools.partial(_draw, _CORRUPTIONS[name].draw, shape[1:3]),
+    functools.partial(_draw, name, shape[1:3], 'reference'),
     jax.random.key(0),
     jax.ShapeDtypeStruct(shape[:1], np.uint32),
     _drawn_from(name, row, shape[1:3], None),
@@ -270,9 +221,19 @@ def _field_shapes(
   return {k: v.shape for k, v in fields.items()}
 
 
+def _arrays(name: str, row: tuple[float, ...]) -> tuple[Any, ...]:
+  """The prepared parameters, of 64 bits where these are enabled now."""
+  return _cached_arrays(name, row, jax.config.jax_enable_x64)
+
+
 @functools.lru_cache
-def _prepare(name: str, row: tuple[float, ...]) -> tuple[Any, ...]:
-  return _CORRUPTIONS[name].prepare(*row)
+def _cached_arrays(
+  name: str, row: tuple[float, ...], double: bool
+) -> tuple[Any, ...]:
+  def array(x):
+    return jnp.asarray(x, jnp.int32 if isinstance(x, int) else None)
+
+  return jax.tree.map(array, CORRUPTIONS[name].prepare(*row))
 
 
 def _drawn_from(
@@ -281,16 +242,42 @@ def _drawn_from(
   size: tuple[int, int],
   textures: frost.Folder,
 ) -> tuple[Any, ...]:
-  assets = _CORRUPTIONS[name].assets(textures, *size, row)
-  return *_prepare(name, row), *assets
+  return *_arrays(name, row), *CORRUPTIONS[name].assets(textures, *size, row)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _draw(function, size, key, indices, prepared):
-  keys = jax.vmap(jax.random.fold_in, (None, 0))(key, indices)
-  return jax.vmap(lambda k: function(k, *size, *prepared))(keys)
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _draw(name, size, implementation, key, indices, prepared):
+  def draw_one(key):
+    how = {'implementation': implementation}
+    return CORRUPTIONS[name].draw(key, *size, *prepared, **how)
+
+  return jax.vmap(draw_one)(
+    jax.vmap(jax.random.fold_in, (None, 0))(key, indices)
+  )
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _apply(function, images, fields, prepared):
-  return function(images, fields, *prepared)
+def _render(name, images, fields, prepared):
+  return CORRUPTIONS[name].apply(images, fields, *prepared)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _apply(name, implementation, images, fields, prepared):
+  corruption = CORRUPTIONS[name]
+
+  def reference(images, fields, *prepared):
+    return corruption.apply(images, fields, *prepared).astype(jnp.uint8)
+
+  if not corruption.native:
+    return reference(images, fields, *prepared)
+  how = {'reference': reference, 'implementation': implementation}
+  return ops.apply(name, images, fields, prepared, **how)
+
+
+def _on_host(
+  images: Images, name: str, row: tuple[float, ...]
+) -> UInt8[np.ndarray, 'N H W 3']:
+  result = np.empty(images.shape, np.uint8)
+  for i, image in enumerate(np.asarray(images)):
+    result[i] = CORRUPTIONS[name].apply(image, *row)
+  return result

@@ -6,6 +6,8 @@ https://github.com/opencv/opencv, modules/imgproc.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float32, Int32, UInt8
@@ -33,22 +35,26 @@ def canny(
   return _grown(ridge & (size > high), ridge)
 
 
-def _shifted(plane: Array, down: int, right: int, outside) -> Array:
-  """The neighbour of each pixel that lies that far down and right."""
+def _around(plane: Array, margin: int, outside) -> Callable[[int, int], Array]:
+  """From how far down and right to the neighbours that lie there."""
   height, width = plane.shape
-  margin = (max(abs(down), abs(right)),) * 2
-  padded = jnp.pad(plane, (margin, margin), constant_values=outside)
-  y, x = margin[0] + down, margin[0] + right
-  return padded[y : y + height, x : x + width]
+  padded = jnp.pad(plane, margin, constant_values=outside)
+
+  def neighbour(down, right):
+    y, x = margin + down, margin + right
+    return padded[y : y + height, x : x + width]
+
+  return neighbour
 
 
 def _is_ridge(
   x: Int32[Array, 'H W'], y: Int32[Array, 'H W'], size: Int32[Array, 'H W']
 ) -> Bool[Array, 'H W']:
   """Whether no neighbour along the gradient is larger."""
+  neighbour = _around(size, 1, 0)
 
   def exceeds(down, right, *, strictly):
-    other = _shifted(size, down, right, 0)
+    other = neighbour(down, right)
     return size > other if strictly else size >= other
 
   flat, steep = jnp.abs(x) * _TAN_22, jnp.abs(y) << 15
@@ -68,8 +74,10 @@ def _grown(
 
   def grow(state):
     grown, _ = state
-    wide = grown | _shifted(grown, 0, 1, False) | _shifted(grown, 0, -1, False)
-    tall = wide | _shifted(wide, 1, 0, False) | _shifted(wide, -1, 0, False)
+    beside = _around(grown, 1, False)
+    wide = grown | beside(0, 1) | beside(0, -1)
+    beside = _around(wide, 1, False)
+    tall = wide | beside(1, 0) | beside(-1, 0)
     return tall & allowed, (tall & allowed != grown).any()
 
   return lax.while_loop(lambda s: s[1], grow, (seeds, True))[0]
@@ -86,9 +94,9 @@ def distance(edges: Bool[Array, 'H W'], *, limit: int) -> Float32[Array, 'H W']:
   }
 
   def walk(_, lengths):
-    shorter = lengths
+    shorter, neighbour = lengths, _around(lengths, 2, _FAR)
     for step, length in steps.items():
-      shorter = jnp.minimum(shorter, _shifted(lengths, *step, _FAR) + length)
+      shorter = jnp.minimum(shorter, neighbour(*step) + length)
     return shorter
 
   lengths = jnp.where(edges, 0, _FAR).astype(jnp.int32)

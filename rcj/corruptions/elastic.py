@@ -12,10 +12,12 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float32, Float64, Int, Key, UInt8
 
 from rcj.corruptions import gaussian
 from rcj.corruptions.double import scaled, unit
+from rcj.ops import random
 
 _CUT = 3.0
 _ROOM = 512  # reach of the widest kernel of all tables
@@ -31,21 +33,25 @@ def elastic_kernel(
 
 
 def draw_elastic(
-  key: Key[Array, ''], height: int, width: int, *_: Array
+  key: Key[Array, ''],
+  height: int,
+  width: int,
+  *_: Array,
+  implementation: str | None = None,
 ) -> dict[str, Array]:
   """Uniform in -1..1: the moves of three points, and of every pixel.
 
   The last axes of `jitter`, and `right` and `down`, are in the order of x, y.
   """
-  key_jitter, key_right, key_down = jax.random.split(key, 3)
 
-  def draw(key, *shape):
-    return jax.random.uniform(key, shape, minval=-1.0)
+  def draw(stream, *shape):
+    how = {'stream': stream, 'implementation': implementation}
+    return 2 * random.uniform(key, shape, **how) - 1
 
   return {
-    'jitter': draw(key_jitter, 3, 2),
-    'right': draw(key_right, height, width),
-    'down': draw(key_down, height, width),
+    'jitter': draw(0, 3, 2),
+    'right': draw(1, height, width),
+    'down': draw(2, height, width),
   }
 
 
@@ -68,16 +74,21 @@ def elastic(
       columns,
       precision='highest',
     )
-    return (noise * alpha).astype(jnp.float32)
+    return _single(noise * alpha)
 
   row, column = jnp.mgrid[:1, :height, :width][1:]
-  x = column + smooth(fields['right']).astype(jnp.float64)
-  y = row + smooth(fields['down']).astype(jnp.float64)
-  moves = (fields['jitter'] * affine).astype(jnp.float32)
+  x = column + smooth(fields['right'])
+  y = row + smooth(fields['down'])
+  moves = _single(fields['jitter'].astype(jnp.float64) * affine)
   at_x, at_y = jax.vmap(_affine, (0, None, None))(moves, height, width)
   images = unit(images).astype(jnp.float32)
   images = _sampled(images, at_x, at_y, _mirrored)
   return scaled(_sampled(images, x, y, _repeated))
+
+
+def _single(values: Float64[Array, '*shape']) -> Float64[Array, '*shape']:
+  """Rounded as float32; a conversion there and back, compilers leave out."""
+  return lax.reduce_precision(values, exponent_bits=8, mantissa_bits=23)
 
 
 def _smoothing(
@@ -104,13 +115,13 @@ def _repeated(index: Int[Array, ' *shape'], size: int) -> Int[Array, ' *shape']:
 
 
 def _affine(
-  moves: Float32[Array, '3 2'], height: int, width: int
+  moves: Float64[Array, '3 2'], height: int, width: int
 ) -> tuple[Float64[Array, 'H W'], Float64[Array, 'H W']]:
   """Where each pixel of the mapped image is in the original, x and y."""
   reach = min(height, width) // 3
   centre = np.array([width // 2, height // 2])
   corners = centre + reach * np.array([[1, 1], [1, -1], [-1, -1]])
-  moved = (corners.astype(np.float32) + moves).astype(jnp.float64)
+  moved = _single(corners + moves)
   along_y = (moved[0] - moved[1]) / (2 * reach)
   along_x = (moved[1] - moved[2]) / (2 * reach)
   start = moved[2] - along_x * corners[2, 0] - along_y * corners[2, 1]

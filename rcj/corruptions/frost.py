@@ -11,15 +11,15 @@ import functools
 import os
 import pathlib
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Float64, Int, Key, UInt8
+from jaxtyping import Array, Float, Float32, Float64, Int, Key, UInt8
 from PIL import Image
 
 from rcj.corruptions.double import rounded
 from rcj.corruptions.frost_textures import made_textures
+from rcj.ops import random
 
 # The benchmark has a sixth and never draws it.
 FILES = ('frost1.png', 'frost2.png', 'frost3.png', 'frost4.jpg', 'frost5.jpg')
@@ -108,17 +108,27 @@ def draw_frost(
   cover: Float[Array, ''],
   stack: UInt8[Array, '5 h w 3'],
   sizes: Int[Array, '5 2'],
+  *,
+  implementation: str | None = None,
 ) -> dict[str, UInt8[Array, 'H W 3']]:
   """A patch of one of the textures, from anywhere in it."""
   del keep, cover
-  key_index, key_place = jax.random.split(key)
-  index = jax.random.randint(key_index, (), 0, len(stack))
+  uniform = random.uniform(key, (3,), implementation=implementation)
+  index = _below(len(stack), uniform[0])
   room = sizes[index] - jnp.array([height, width])
-  top, left = jax.random.randint(key_place, (2,), 0, jnp.maximum(room, 1))
+  top, left = _below(jnp.maximum(room, 1), uniform[1:])
   patch = lax.dynamic_slice(
     stack, (index, top, left, jnp.zeros_like(index)), (1, height, width, 3)
   )
   return {'frost': patch[0]}
+
+
+def _below(
+  count: Int[Array, '*n'] | int, uniform: Float32[Array, '*n']
+) -> Int[Array, '*n']:
+  """From a uniform in (0, 1) to a whole number from 0 to `count` - 1."""
+  # A product may be rounded up to the count itself.
+  return jnp.minimum((uniform * count).astype(jnp.int32), count - 1)
 
 
 def frost(

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Key, UInt8
 
-from rcj.corruptions.weather import diamond_square
+from rcj.ops.plasma import plasma
 
 _SIDE = 512
 _NEEDLES = 9000
@@ -53,7 +53,7 @@ def _standard(plane: Float[np.ndarray, 'S S']) -> Float[np.ndarray, 'S S']:
 
 def _plasma(key: Key[Array, ''], decay: float) -> Float[np.ndarray, 'S S']:
   noise = jax.random.uniform(key, (_SIDE**2 - 1,), minval=-1.0)
-  return np.asarray(jax.jit(diamond_square)(noise, decay), np.float64)
+  return np.asarray(plasma(noise, np.float32(decay)), np.float64)
 
 
 def _needles(key: Key[Array, ''], longest: float) -> Float[np.ndarray, 'S S']:

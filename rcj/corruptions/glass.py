@@ -6,6 +6,8 @@ hendrycks/robustness, make_imagenet_c.py.
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,7 @@ from jaxtyping import Array, Float, Float64, Int, Int8, Key, UInt8
 
 from rcj.corruptions import gaussian
 from rcj.corruptions.double import scaled, unit
+from rcj.ops import random
 
 _ROUNDS = 3  # the most of any table
 
@@ -33,11 +36,17 @@ def draw_glass(
   reach: Int[Array, ''],
   distance: Int[Array, ''],
   rounds: Int[Array, ''],
+  *,
+  implementation: str | None = None,
 ) -> dict[str, Int8[Array, '3 H W 2']]:
   """How far right and down each pixel looks, zero in unused rounds."""
   del half, reach
-  shape = (_ROUNDS, height, width, 2)
-  offsets = jax.random.randint(key, shape, -distance, distance)
+  shape = (_ROUNDS, height, width)
+  how = {'implementation': implementation}
+  words = random.bits(key, math.prod(shape), **how).reshape(shape)
+  # 16 bits each for right and down, scaled to 2 distance steps.
+  halves = jnp.stack([words & 0xFFFF, words >> 16], -1).astype(jnp.int32)
+  offsets = (halves * (2 * distance) >> 16) - distance
   used = jnp.arange(_ROUNDS)[:, None, None, None] < rounds
   return {'offsets': jnp.where(used, offsets, 0).astype(jnp.int8)}
 

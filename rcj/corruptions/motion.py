@@ -16,6 +16,7 @@ from jax import lax
 from jaxtyping import Array, Float, Float64, Int, Key, UInt8
 
 from rcj.corruptions.double import rounded
+from rcj.ops import random
 
 _ROOM = 41  # taps of radius 20, the longest of all tables
 
@@ -35,10 +36,13 @@ def draw_motion(
   width: int,
   kernel: Float[Array, ' K'],
   length: Int[Array, ''],
+  *,
+  implementation: str | None = None,
 ) -> dict[str, Float[Array, '']]:
   """The direction in degrees, clockwise from the right, in -45..45."""
   del height, width, kernel, length
-  return {'angle': jax.random.uniform(key, minval=-45.0, maxval=45.0)}
+  turn = random.uniform(key, (), implementation=implementation)
+  return {'angle': -45.0 + 90.0 * turn}
 
 
 def motion(

@@ -10,20 +10,28 @@ fields to float32 values in 0..255, not yet truncated.
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, UInt8
+
+from rcj.corruptions.double import rounded
+from rcj.ops import random
 
 _BITS = 10  # counts reach 1023: 23 sigma above the brightest value of any table
 
 
 def draw_gaussian(
-  key: Key[Array, ''], height: int, width: int, scale: Float[Array, '']
+  key: Key[Array, ''],
+  height: int,
+  width: int,
+  scale: Float[Array, ''],
+  *,
+  implementation: str | None = None,
 ) -> dict[str, Float[Array, 'H W 3']]:
   """Standard normal noise: severities differ by the scale alone."""
   del scale
-  return {'normal': jax.random.normal(key, (height, width, 3))}
+  how = {'implementation': implementation}
+  return {'normal': random.normal(key, (height, width, 3), **how)}
 
 
 def gaussian(
@@ -32,7 +40,7 @@ def gaussian(
   scale: Float[Array, ''],
 ) -> Float[Array, 'N H W 3']:
   """Adds noise of standard deviation `scale` (images in 0..1)."""
-  return jnp.clip(images + 255 * scale * fields['normal'], 0, 255)
+  return jnp.clip(images + rounded(255 * scale * fields['normal']), 0, 255)
 
 
 def speckle(
@@ -41,52 +49,55 @@ def speckle(
   scale: Float[Array, ''],
 ) -> Float[Array, 'N H W 3']:
   """Scales each value by 1 plus noise of standard deviation `scale`."""
-  return jnp.clip(images * (1 + scale * fields['normal']), 0, 255)
+  factor = 1 + rounded(scale * fields['normal'])
+  return jnp.clip(images * factor, 0, 255)
 
 
 def poisson_table(
   photons: float,
-) -> tuple[Float[np.ndarray, '256 K'], float]:
+) -> tuple[Float[np.ndarray, '256 K'], Float[np.ndarray, ' K']]:
   """Distribution functions of the photon counts of the 256 pixel values.
 
   Returns:
-    `cdf[v, k]` = P(count <= k) for a pixel of value v, and `photons` itself.
+    `cdf[v, k]` = P(count <= k) for a pixel of value v; and what each count
+    makes of a value, 0..255, rounded towards 0 to be truncated as a float64.
   """
   rate = np.arange(256)[:, None] / 255 * photons
   count = np.arange(1 << _BITS)[None, :]
   log_factorial = np.cumsum(np.log(np.maximum(count, 1)), axis=1)
   log_rate = np.log(np.maximum(rate, 1e-300))  # rate 0 has all its mass at 0
   mass = np.exp(count * log_rate - rate - log_factorial)
-  return np.cumsum(mass, axis=1).astype(np.float32), photons
+  values = np.minimum(count[0] / photons, 1) * 255
+  nearest = values.astype(np.float32)
+  lower = np.nextafter(nearest, np.float32(0))
+  values = np.where(nearest > values, lower, nearest)
+  return np.cumsum(mass, axis=1).astype(np.float32), values
 
 
 def draw_shot(
   key: Key[Array, ''],
   height: int,
   width: int,
-  cdf: Float[Array, '256 K'],
-  photons: Float[Array, ''],
+  *_: Array,
+  implementation: str | None = None,
 ) -> dict[str, Float[Array, 'H W 3']]:
   """Uniforms in (0, 1): the quantile at which each pixel's count is read.
 
   The counts themselves depend on the image, so they cannot be drawn before it
   is known; their quantiles can.
   """
-  del cdf, photons
-  # At 0 the brightest pixel would count no photon at all.
-  uniform = jax.random.uniform(key, (height, width, 3), minval=2.0**-24)
-  return {'uniform': uniform}
+  how = {'implementation': implementation}
+  return {'uniform': random.uniform(key, (height, width, 3), **how)}
 
 
 def shot(
   images: UInt8[Array, 'N H W 3'],
   fields: dict[str, Float[Array, 'N H W 3']],
   cdf: Float[Array, '256 K'],
-  photons: Float[Array, ''],
+  values: Float[Array, ' K'],
 ) -> Float[Array, 'N H W 3']:
-  """Replaces each value by a Poisson count of that mean, over `photons`."""
-  counts = _quantile(cdf, images.astype(jnp.int32), fields['uniform'])
-  return jnp.minimum(255 * counts / photons, 255)
+  """Replaces each value by that of a Poisson count, whose mean it is."""
+  return values[_quantile(cdf, images.astype(jnp.int32), fields['uniform'])]
 
 
 def _quantile(
@@ -103,15 +114,19 @@ def _quantile(
 
 
 def draw_impulse(
-  key: Key[Array, ''], height: int, width: int, amount: Float[Array, '']
+  key: Key[Array, ''],
+  height: int,
+  width: int,
+  amount: Float[Array, ''],
+  *,
+  implementation: str | None = None,
 ) -> dict[str, Bool[Array, 'H W 3']]:
   """Which values are replaced, and which of these by white."""
-  key_flipped, key_salted = jax.random.split(key)
-  shape = (height, width, 3)
-  return {
-    'flipped': jax.random.bernoulli(key_flipped, amount, shape),
-    'salted': jax.random.bernoulli(key_salted, 0.5, shape),
-  }
+  how = {'implementation': implementation}
+  words = random.bits(key, height * width * 3, **how)
+  words = words.reshape(height, width, 3)
+  upper = (words >> 8).astype(jnp.float32)
+  return {'flipped': upper < amount * 2**24, 'salted': words % 2 == 1}
 
 
 def impulse(

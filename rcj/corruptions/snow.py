@@ -6,7 +6,6 @@ hendrycks/robustness, make_imagenet_c.py.
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float64, Key, UInt8
@@ -14,6 +13,7 @@ from jaxtyping import Array, Float, Float64, Key, UInt8
 from rcj.corruptions.double import rounded, scaled, unit
 from rcj.corruptions.motion import streak, streak_kernel
 from rcj.corruptions.zoom import clipped_zoom
+from rcj.ops import random
 
 _Parameters = tuple[float, float, float, float, float]
 
@@ -32,13 +32,18 @@ def snow_kernel(
 
 
 def draw_snow(
-  key: Key[Array, ''], height: int, width: int, *_: Array
+  key: Key[Array, ''],
+  height: int,
+  width: int,
+  *_: Array,
+  implementation: str | None = None,
 ) -> dict[str, Array]:
   """Standard normal flakes, and the direction of the wind in degrees."""
-  key_flakes, key_wind = jax.random.split(key)
+  how = {'implementation': implementation}
+  turn = random.uniform(key, (), stream=1, **how)
   return {
-    'normal': jax.random.normal(key_flakes, (height, width)),
-    'angle': jax.random.uniform(key_wind, minval=-135.0, maxval=-45.0),
+    'normal': random.normal(key, (height, width), **how),
+    'angle': -135.0 + 90.0 * turn,
   }
 
 

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Float32, Float64, Int, Key, UInt8
 from rcj.corruptions import gaussian
 from rcj.corruptions.double import rounded, scaled, unit
 from rcj.corruptions.edges import canny, distance
+from rcj.ops import random
 
 # Red, green and blue, of the shape of a batch of one pixel.
 _WATER = np.array([[[[175, 238, 238]]]], np.float32) / 255
@@ -39,10 +40,15 @@ def spatter_kernels(
 
 
 def draw_spatter(
-  key: Key[Array, ''], height: int, width: int, *_: Array
+  key: Key[Array, ''],
+  height: int,
+  width: int,
+  *_: Array,
+  implementation: str | None = None,
 ) -> dict[str, Float[Array, 'H W']]:
   """Standard normal noise, from which drops are cut."""
-  return {'normal': jax.random.normal(key, (height, width))}
+  how = {'implementation': implementation}
+  return {'normal': random.normal(key, (height, width), **how)}
 
 
 def spatter(
@@ -76,8 +82,10 @@ def _under_water(images, liquid, strength):
   # Through int32, because numpy wraps what is above 255.
   mask = jax.vmap(_water)((liquid * 255).astype(jnp.int32).astype(jnp.uint8))
   top = mask.max(axis=(1, 2), keepdims=True)
-  # Without a drop there is nothing to scale.
-  mask = mask / jnp.where(top > 0, top, 1) * jnp.float32(strength)
+  # Without a drop there is nothing to scale. A divisor that the compiler knows
+  # to be the same everywhere would become a factor.
+  divisor = jnp.where(top > 0, jnp.maximum(mask, top), 1)
+  mask = mask / divisor * jnp.float32(strength)
   return scaled(images + rounded(mask[..., None] * _WATER))
 
 
@@ -95,7 +103,8 @@ def _water(liquid: UInt8[Array, 'H W']) -> Float32[Array, 'H W']:
 def _filtered(plane: Array, kernel: tuple[tuple[int, ...], ...]) -> Array:
   """Correlates with 3 x 3 whole numbers, the border reflected."""
   height, width = plane.shape
-  padded = jnp.pad(plane, 1, mode='reflect')
+  # One filter computed within another would be computed nine times.
+  padded = lax.optimization_barrier(jnp.pad(plane, 1, mode='reflect'))
   return sum(
     padded[i : i + height, j : j + width] * weight
     for i, row in enumerate(kernel)

@@ -44,7 +44,10 @@ def zoom(
     return total + enlarged.astype(jnp.float32)
 
   total = lax.fori_loop(0, count, add, jnp.zeros_like(images))
-  return scaled((images + total) / (count + 1).astype(jnp.float32))
+  # A divisor that the compiler knows to be the same everywhere would become a
+  # factor.
+  divisor = jnp.maximum(images, (count + 1).astype(jnp.float32))
+  return scaled((images + total) / divisor)
 
 
 def clipped_zoom(

@@ -11,13 +11,15 @@ from rcj.data.crops import (
   random_flip,
   random_resized_crop,
   resize_center_crop,
+  resize_shorter,
 )
 from rcj.data.evaluation import eval_batches
 from rcj.data.folder import FolderSource
 from rcj.data.memory import in_memory
 from rcj.data.pipeline import TrainStream
-from rcj.data.registry import load
+from rcj.data.registry import load, taking
 from rcj.data.sources import ArraySource, DataSets, subset
+from rcj.data.variants import Variants
 
 __all__ = [
   'IMAGENET100',
@@ -27,6 +29,7 @@ __all__ = [
   'DataSets',
   'FolderSource',
   'TrainStream',
+  'Variants',
   'crop_and_flip',
   'eval_batches',
   'in_memory',
@@ -34,5 +37,7 @@ __all__ = [
   'random_flip',
   'random_resized_crop',
   'resize_center_crop',
+  'resize_shorter',
   'subset',
+  'taking',
 ]

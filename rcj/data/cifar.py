@@ -46,8 +46,8 @@ def cifar(
       classes.
     num_classes: 10 or 100 (fine labels).
     train_size: a fixed stratified subset of so many training images, 0 for all.
-    corrupted_root: folder of the official CIFAR-10-C or CIFAR-100-C, see
-      `cifar_c`; '' for none.
+    corrupted_root: folder of the official CIFAR-10-C or CIFAR-100-C, or of one
+      that rcj generated, see `cifar_c`; '' for none.
 
   Raises:
     FileNotFoundError: if a file is missing.

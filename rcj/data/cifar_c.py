@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from rcj.data.corrupted import CorruptedSets
+from rcj.data.generated import origin
 from rcj.data.sources import ArraySource
 
 _SEVERITIES = 5
@@ -28,19 +29,21 @@ def cifar_c(
   """All corruptions in the folder; images stay on disk until they are used.
 
   Args:
-    root: folder of the official files.
+    root: folder of the official files, or of generated ones in their layout.
     labels: of the clean test set, which tell CIFAR-10-C from CIFAR-100-C.
     classes: names of the labels.
 
   Raises:
     FileNotFoundError: if the folder or labels.npy is missing.
-    ValueError: for unreadable files, or labels other than those of the test
-      set; when a cell is opened, for images of another shape.
+    ValueError: for unreadable files, generated ones that are not complete, or
+      labels other than those of the test set; when a cell is opened, for images
+      of another shape.
   """
   folder = pathlib.Path(root)
   names = sorted(p.stem for p in folder.glob('*.npy') if p.stem != _LABELS)
+  where = origin(folder, official=f'official {folder.name}')
   _check_labels(folder, labels)
-  n, where = len(labels), f'official {folder.name}'
+  n = len(labels)
 
   def read(corruption: str, severity: int) -> ArraySource:
     images = _images(folder / f'{corruption}.npy', n)

@@ -85,12 +85,19 @@ def resize_center_crop(
       f'cannot crop {size} pixels from a shorter side of {resize_to}; '
       'resize to at least the size of the crop'
     )
+  image = resize_shorter(image, resize_to)
   height, width = image.shape[:2]
-  short = min(height, width)
-  height, width = resize_to * height // short, resize_to * width // short
-  image = resize(image, height=height, width=width)
   top, left = round((height - size) / 2), round((width - size) / 2)
   return image[top : top + size, left : left + size]
+
+
+def resize_shorter(
+  image: UInt8[np.ndarray, 'H W 3'], to: int
+) -> UInt8[np.ndarray, 'h w 3']:
+  """The image with a shorter side of `to` pixels, the longer rounded down."""
+  height, width = image.shape[:2]
+  short = min(height, width)
+  return resize(image, height=to * height // short, width=to * width // short)
 
 
 def resize(

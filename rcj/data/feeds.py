@@ -14,6 +14,7 @@ from jaxtyping import Array, Int, UInt8
 
 from rcj.data.order import Order
 from rcj.data.sources import ArraySource
+from rcj.data.variants import Variants
 from rcj.types import Batch, Source
 
 # Called as transform(generator, image); picklable where workers > 0.
@@ -163,10 +164,14 @@ class HostBatches:
     }
 
   def _read(self, step: int, index: int) -> tuple[np.ndarray, int]:
-    example = self.source[index]
+    generator = self.order.generator(step, index)
+    if isinstance(self.source, Variants):
+      example = self.source.draw(generator, index)
+    else:
+      example = self.source[index]
     image = example['image']
     if self.transform is not None:
-      image = self.transform(self.order.generator(step, index), image)
+      image = self.transform(generator, image)
     return image, example['label']
 
 

@@ -16,6 +16,7 @@ from rcj.data.checks import check_same_classes
 from rcj.data.decode import decode
 from rcj.data.listing import SUFFIXES, class_folders, is_image, some, visible
 from rcj.data.sources import DataSets, shorten
+from rcj.data.variants import variants
 
 
 class FolderSource:
@@ -103,6 +104,7 @@ def folder(
   test_split: str = 'val',
   on_error: Literal['raise', 'skip'] = 'raise',
   train_size: int = 0,
+  deepaugment_root: str = '',
 ) -> DataSets:
   """Both splits of a set in ImageNet's layout, `root`/split/class/image.
 
@@ -112,9 +114,10 @@ def folder(
     test_split: name of the test folder.
     on_error: see `FolderSource`.
     train_size: a fixed stratified subset of so many training images, 0 for all.
+    deepaugment_root: see `variants`; '' for none.
 
   Raises:
-    FileNotFoundError: if `root` or a split does not exist.
+    FileNotFoundError: if `root`, a split or a version of an image is missing.
     ValueError: as `FolderSource`, or if the splits have different classes.
   """
   base = pathlib.Path(root)
@@ -132,6 +135,7 @@ def folder(
       'test': f'{len(test)} images of {test_split}, {len(test.skipped)} '
       'left out',
     },
+    variants=variants(chosen, deepaugment_root),
   )
 
 

@@ -14,8 +14,10 @@ from rcj.data.checks import check_balanced, check_same_classes
 from rcj.data.corrupted import CorruptedSets
 from rcj.data.corrupted_tree import corrupted_tree
 from rcj.data.folder import FolderSource
+from rcj.data.generated import origin
 from rcj.data.options import blaming
 from rcj.data.sources import DataSets, shorten, sized
+from rcj.data.variants import variants
 
 
 def imagenet(
@@ -25,20 +27,23 @@ def imagenet(
   corrupted_root: str = '',
   rendition_root: str = '',
   train_size: int = 0,
+  deepaugment_root: str = '',
 ) -> DataSets:
   """`root`/{train,val}/wnid/image, and what was made of its classes.
 
   Args:
     root: folder of train and val.
     classes: wnids to read, other folders are ignored; None reads all.
-    corrupted_root: folder of the official ImageNet-C, see `corrupted_tree`; ''
-      for none.
+    corrupted_root: folder of the official ImageNet-C, or of one that rcj
+      generated, see `corrupted_tree`; '' for none.
     rendition_root: folder of the official ImageNet-R, wnid/image, of which
       the classes that both have are read; '' for none.
     train_size: a fixed stratified subset of so many training images, 0 for all.
+    deepaugment_root: folder of the training images' versions, see `variants`;
+      '' for none.
 
   Raises:
-    FileNotFoundError: if a folder or a class is missing.
+    FileNotFoundError: if a folder, a class or a version of an image is missing.
     ValueError: for other layouts, splits with different classes, or classes of
       val and ImageNet-C that have not equally many images.
   """
@@ -70,6 +75,7 @@ def imagenet(
     protocol=protocol,
     corrupted=corrupted,
     parents=class_lists.parents(train.classes),
+    variants=variants(chosen, deepaugment_root),
   )
 
 
@@ -77,7 +83,8 @@ def _corrupted(root: str, classes: tuple[str, ...]) -> CorruptedSets | None:
   if not root:
     return None
   with blaming('corrupted_root'):
-    return corrupted_tree(root, classes=classes, origin='official ImageNet-C')
+    words = origin(root, official='official ImageNet-C')
+    return corrupted_tree(root, classes=classes, origin=words)
 
 
 def _rendition(root: str, classes: tuple[str, ...]) -> FolderSource | None:

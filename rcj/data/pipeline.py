@@ -25,6 +25,8 @@ class TrainStream:
   A source in memory without a transform is gathered on the devices; everything
   else is read by grain in threads or worker processes.
 
+  Of `Variants`, it also draws which version of an image is shown.
+
   Attributes:
     steps_per_epoch: whole batches in an epoch.
     wait_seconds: time spent so far in waiting for batches.

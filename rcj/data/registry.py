@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -42,12 +43,13 @@ def load(name: str, *, root: str | None = None, **options: Any) -> DataSets:
 
   - digits: needs no files.
   - cifar10, cifar100: see `cifar`; corrupted_root.
-  - imagenet100, imagenet: see `imagenet`; corrupted_root, rendition_root, and
-    for imagenet classes.
+  - imagenet100, imagenet: see `imagenet`; corrupted_root, rendition_root,
+    deepaugment_root, and for imagenet classes.
   - tiny_imagenet: see `tiny_imagenet`; corrupted_root, classes.
   - imagenet100_sample: see `sample`; no options, not for training.
   - domains: see `domains`; source, target.
-  - folder: ImageNet's layout, see `folder`; train_split, test_split, on_error.
+  - folder: ImageNet's layout, see `folder`; train_split, test_split, on_error,
+    deepaugment_root.
   - tfds:imagenet100, tfds:imagenet, tfds:NAME for any name that TFDS knows:
     prepared as ArrayRecord, see `array_record`; corrupted_root,
     rendition_root, classes, train_split, test_split.
@@ -78,3 +80,12 @@ def load(name: str, *, root: str | None = None, **options: Any) -> DataSets:
   if name in _ON_DISK:
     return _ON_DISK[name](root, **options)
   return array_record(name.removeprefix(_TFDS), root, **options)
+
+
+def taking(option: str) -> tuple[str, ...]:
+  """Names of the data sets that have this option."""
+  return tuple(
+    name
+    for name, read in _ON_DISK.items()
+    if option in inspect.signature(read).parameters
+  )

@@ -16,6 +16,7 @@ from jaxtyping import Int, UInt8
 
 from rcj.data.checks import check_images, check_labels
 from rcj.data.corrupted import CorruptedSets
+from rcj.data.variants import Variants
 from rcj.types import Source
 
 
@@ -72,6 +73,8 @@ class DataSets:
       is their name in `protocol`.
     parents: label of each class of `train` among the 1000 of ImageNet, where
       that is known: the logits of a 1000-class teacher are taken there.
+    variants: `train` with DeepAugment's versions, where there are files of
+      them.
   """
 
   name: str
@@ -82,6 +85,7 @@ class DataSets:
   corrupted: CorruptedSets | None = None
   shifts: Mapping[str, Source] = dataclasses.field(default_factory=dict)
   parents: Int[np.ndarray, ' K'] | None = None
+  variants: Variants | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,6 +102,10 @@ class _Subset:
   @property
   def classes(self) -> tuple[str, ...]:
     return self.source.classes
+
+  @property
+  def files(self) -> tuple[str, ...]:
+    return tuple(self.source.files[i] for i in self.indices)
 
   def __len__(self) -> int:
     return len(self.indices)

@@ -19,6 +19,7 @@ from rcj.data import class_lists
 from rcj.data.corrupted import CorruptedSets
 from rcj.data.corrupted_tree import corrupted_tree
 from rcj.data.encoded import EncodedSource
+from rcj.data.generated import origin
 from rcj.data.listing import class_folders, some, visible
 from rcj.data.memory import in_memory
 from rcj.data.options import blaming
@@ -48,8 +49,8 @@ def tiny_imagenet(
       it) and {split}_label.
     classes: wnids to read, None for all.
     train_size: a fixed stratified subset of so many training images, 0 for all.
-    corrupted_root: folder of the official Tiny-ImageNet-C, see
-      `corrupted_tree`; '' for none.
+    corrupted_root: folder of the official Tiny-ImageNet-C, or of one that rcj
+      generated, see `corrupted_tree`; '' for none.
 
   Raises:
     FileNotFoundError: if a file, folder or class is missing.
@@ -87,9 +88,9 @@ def tiny_imagenet(
 def _corrupted(root: str, classes: tuple[str, ...]) -> CorruptedSets | None:
   if not root:
     return None
-  origin = 'official Tiny-ImageNet-C'
   with blaming('corrupted_root'):
-    return corrupted_tree(root, classes=classes, origin=origin)
+    words = origin(root, official='official Tiny-ImageNet-C')
+    return corrupted_tree(root, classes=classes, origin=words)
 
 
 def _from_npz(path: pathlib.Path) -> tuple[EncodedSource, EncodedSource]:

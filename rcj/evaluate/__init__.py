@@ -8,11 +8,12 @@ may be in memory or read on demand; each process reads its own share.
 
 from rcj.evaluate.predict import Outcome, classify, evaluate
 from rcj.evaluate.rows import rows
-from rcj.evaluate.suites import Cell, Suite, corrupted, plain, published
+from rcj.evaluate.suites import Cell, Part, Suite, corrupted, plain, published
 
 __all__ = [
   'Cell',
   'Outcome',
+  'Part',
   'Suite',
   'classify',
   'corrupted',

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import functools
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -11,8 +13,15 @@ import numpy as np
 from jaxtyping import Array, Int, UInt8
 
 from rcj import data, models
-from rcj.evaluate.suites import Cell, Suite, Transform
-from rcj.types import Frozen
+from rcj.evaluate.suites import Part, Suite, Transform
+from rcj.types import Frozen, Source
+
+# Which cell, then the indices and the classes of a batch.
+_Found = tuple[int, Int[Array, ' B'], Int[Array, ' B']]
+
+# While the devices classify, the next cells are corrupted; not more than these,
+# because a batch stays on the devices until it is classified.
+_AHEAD = 4
 
 
 class Outcome(NamedTuple):
@@ -33,37 +42,41 @@ def evaluate(
   """Predictions for every cell of a suite; arguments are `classify`'s.
 
   Raises:
-    ValueError: if a cell has other labels than the suite.
+    ValueError: if a part has other labels than the suite.
   """
   outcomes = []
-  for cell in suite.cells():
-    _check_labels(suite, cell)
+  for part in suite.parts():
+    _check_labels(suite, part)
     predicted = classify(
-      network, cell, mesh=mesh, batch_size=batch_size, transform=suite.transform
+      network, part, mesh=mesh, batch_size=batch_size, transform=suite.transform
     )
-    outcomes.append(Outcome(cell.corruption, cell.severity, predicted))
+    outcomes += [
+      Outcome(cell.corruption, cell.severity, of_cell)
+      for cell, of_cell in zip(part.cells, predicted, strict=True)
+    ]
   return outcomes
 
 
 def classify(
   network: Frozen,
-  cell: Cell,
+  part: Part,
   *,
   mesh: jax.sharding.Mesh,
   batch_size: int = 256,
   transform: Transform | None = None,
-) -> Int[np.ndarray, ' N']:
-  """Predicted classes, computed in batches split over the mesh.
+) -> Int[np.ndarray, 'C N']:
+  """Predicted classes in each of the part's cells.
 
-  Each process reads and corrupts its own share of the images. Batches are
-  padded to one shape, so that the program compiles once, and predictions are
-  put back by index, so that every image counts exactly once. All processes
-  get the same result. Where the images have fewer classes than the network,
-  the highest of their logits counts, as on ImageNet-R.
+  Images are read once, in batches split over the mesh, and each batch is shown
+  in every cell before the next is read. Each process reads and corrupts its own
+  share. Batches are padded to one shape, so that the program compiles once, and
+  predictions are put back by index, so that every image counts exactly once.
+  All processes get the same result. Where the images have fewer classes than
+  the network, the highest of their logits counts, as on ImageNet-R.
 
   Args:
     network: placed on the devices of `mesh`.
-    cell: the images.
+    part: the images and their cells.
     mesh: devices with the axis 'data', as many of each process.
     batch_size: images at a time over all devices, rounded up to split evenly.
     transform: image to image on the host; needed where sizes differ.
@@ -71,26 +84,46 @@ def classify(
   Raises:
     ValueError: if the network does not know a class of the images.
   """
-  n, columns = len(cell.source), _columns(network, cell)
+  n = len(part.source)
   per_device = -(-min(batch_size, n) // mesh.size)
-  spread = jax.NamedSharding(mesh, jax.P('data'))
-  put = functools.partial(jax.make_array_from_process_local_data, spread)
-  found = []
-  for batch in data.eval_batches(
-    cell.source,
+  batches = data.eval_batches(
+    part.source,
     batch_size=per_device * len(mesh.local_devices),
     transform=transform,
-  ):
-    images, index = batch['image'], batch['index']
-    if cell.change is not None:
-      images = cell.change(images, index)
-    found.append(
-      _classify(network, put(images), put(index), columns, mesh=mesh)
-    )
-  predicted = np.empty(n, np.int32)
-  for index, classes in jax.device_get(found):
-    predicted[index[index >= 0]] = classes[index >= 0]
+  )
+  started = _started(network, part, batches, mesh)
+  predicted = np.empty((len(part.cells), n), np.int32)
+  for i, index, classes in _late(started, _AHEAD):
+    predicted[i, index[index >= 0]] = classes[index >= 0]
   return predicted
+
+
+def _started(
+  network: Frozen,
+  part: Part,
+  batches: Iterator[dict[str, np.ndarray]],
+  mesh: jax.sharding.Mesh,
+) -> Iterator[_Found]:
+  """Results of each batch in each cell, which may not be there yet."""
+  columns = _columns(network, part.source)
+  spread = jax.NamedSharding(mesh, jax.P('data'))
+  put = functools.partial(jax.make_array_from_process_local_data, spread)
+  for batch in batches:
+    images, index = batch['image'], batch['index']
+    where = put(index)
+    for i, cell in enumerate(part.cells):
+      shown = cell.change(images, index) if cell.change else images
+      yield i, *_classify(network, put(shown), where, columns, mesh=mesh)
+
+
+def _late(started: Iterator[_Found], ahead: int) -> Iterator[_Found]:
+  """Results as host arrays, each fetched when `ahead` later ones have begun."""
+  waiting = collections.deque()
+  for found in started:
+    waiting.append(found)
+    if len(waiting) > ahead:
+      yield jax.device_get(waiting.popleft())
+  yield from map(jax.device_get, waiting)
 
 
 @functools.partial(jax.jit, static_argnames='mesh')
@@ -112,9 +145,9 @@ def _classify(
   )
 
 
-def _columns(network: Frozen, cell: Cell) -> Int[np.ndarray, ' K'] | None:
+def _columns(network: Frozen, source: Source) -> Int[np.ndarray, ' K'] | None:
   """The network's outputs for the classes of the images, None for all."""
-  known, wanted = network.classes, tuple(cell.source.classes)
+  known, wanted = network.classes, tuple(source.classes)
   if wanted == tuple(known):
     return None
   place = {name: i for i, name in enumerate(known)}
@@ -126,10 +159,11 @@ def _columns(network: Frozen, cell: Cell) -> Int[np.ndarray, ' K'] | None:
   return np.array([place[name] for name in wanted], np.int32)
 
 
-def _check_labels(suite: Suite, cell: Cell) -> None:
-  labels = cell.source.labels
+def _check_labels(suite: Suite, part: Part) -> None:
+  labels = part.source.labels
   if not np.array_equal(labels, suite.labels):
-    where = f'{cell.corruption} {cell.severity}'.strip()
+    corruption, severity, _ = part.cells[0]
+    where = f'{corruption} {severity}'.strip()
     raise ValueError(
       f'suite {suite.name}: the cell {where!r} has {len(labels)} images whose '
       f'labels are not those of the suite, which has {len(suite.labels)}; '

@@ -1,4 +1,4 @@
-"""What a network is measured on: suites of cells of images."""
+"""What a network is measured on: suites of images under conditions."""
 
 from __future__ import annotations
 
@@ -27,19 +27,29 @@ _KEEP_BYTES = 2**28
 
 
 class Cell(NamedTuple):
-  """Images under one condition; corruption '' and severity 0 where clean.
+  """One condition; corruption '' and severity 0 where images are clean.
 
   Attributes:
     corruption: its name.
     severity: 1 to 5.
-    source: the images, in memory or read on demand.
-    change: what happens to a batch of them after the suite's transform.
+    change: what happens to a batch of images after the suite's transform.
   """
 
   corruption: str
   severity: int
-  source: Source
   change: Change | None = None
+
+
+class Part(NamedTuple):
+  """Images, and the cells that show them.
+
+  Attributes:
+    source: the images, in memory or read on demand.
+    cells: what each image is shown under once it is read.
+  """
+
+  source: Source
+  cells: tuple[Cell, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,15 +58,15 @@ class Suite:
 
   Attributes:
     name: 'clean', 'corrupted', 'rendition', ...
-    labels: int [N], the same in every cell.
-    cells: gives the cells, anew at each call.
+    labels: int [N], the same in every part.
+    parts: gives the parts, anew at each call.
     protocol: how the images came to be, in words, for the row.
     transform: resizes and crops each image on the host, None leaves them.
   """
 
   name: str
   labels: Int[np.ndarray, ' N']
-  cells: Callable[[], Iterable[Cell]]
+  parts: Callable[[], Iterable[Part]]
   protocol: str
   transform: Transform | None = None
 
@@ -90,9 +100,8 @@ def plain(
     protocol: where they are from and how they are resized, in words.
     transform: image to image on the host; needed where sizes differ.
   """
-  return Suite(
-    name, source.labels, lambda: [Cell('', 0, source)], protocol, transform
-  )
+  part = Part(source, (Cell('', 0),))
+  return Suite(name, source.labels, lambda: [part], protocol, transform)
 
 
 def corrupted(
@@ -107,9 +116,9 @@ def corrupted(
 ) -> Suite:
   """Images under every corruption and severity, made here ('generated').
 
-  An image's corruption depends on the seed and its index, not on batches,
-  devices or processes. What is made is kept for the next network where all of
-  it is small.
+  A clean image is read once for all of them. Its corruption depends on the seed
+  and its index, not on batches, devices or processes. What is made is kept for
+  the next network where all of it is small.
 
   Args:
     source: the clean images.
@@ -136,11 +145,12 @@ def corrupted(
       _corrupt, name=name, severity=severity, table=table, seed=seed
     )
     kept = _Kept(change, len(source)) if keep else change
-    cells.append(Cell(name, severity, source, kept))
+    cells.append(Cell(name, severity, kept))
+  part = Part(source, tuple(cells))
   shown = f'{table} px table' if table else 'table of the image size'
   frost = corruptions.frost_words() if 'frost' in names else ''
   words = ', '.join(filter(None, ('generated', shown, frost, protocol)))
-  return Suite('corrupted', source.labels, lambda: cells, words, transform)
+  return Suite('corrupted', source.labels, lambda: [part], words, transform)
 
 
 def published(
@@ -151,7 +161,7 @@ def published(
   transform: Transform | None = None,
   protocol: str,
 ) -> Suite:
-  """Files of corrupted images that others made.
+  """Files of corrupted images that others made, a part per cell.
 
   Args:
     files: the benchmark, such as `data.DataSets.corrupted`.
@@ -175,7 +185,7 @@ def published(
   return Suite(
     'corrupted',
     files.open(*places[0]).labels,
-    lambda: (Cell(*place, files.open(*place)) for place in places),
+    lambda: (Part(files.open(*p), (Cell(*p),)) for p in places),
     protocol,
     transform,
   )

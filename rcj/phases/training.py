@@ -38,6 +38,8 @@ class Train:
     examples: length in images seen; exactly one of the three.
     batch_size: images per step, over all devices.
     augment: views of each image.
+    variants: show, for each image and epoch, one of its versions in
+      `DataSets.variants` or the image itself, with equal chance.
     teacher: name of a saved network that the terms ask.
     trainable: pattern on {params, scores, heads}; see `train.WEIGHTS`.
     snapshots: (step, name) pairs: the network is saved as `name` when it has
@@ -51,6 +53,7 @@ class Train:
   examples: int | None = None
   batch_size: int = 128
   augment: Views = dataclasses.field(default_factory=Views)
+  variants: bool = False
   teacher: str | None = None
   trainable: str = train.WEIGHTS
   snapshots: tuple[tuple[int, str], ...] = ()
@@ -132,6 +135,7 @@ class Train:
       key,
       batch_size=self.batch_size,
       size=carry.preprocessing.size,
+      variants=self.variants,
     )
     # A rewound network begins at its place in the schedule, so the epochs of
     # the stream end where those of the schedule do.

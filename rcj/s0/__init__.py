@@ -9,12 +9,11 @@ images. A family of configs is a subclass of `S0` with its own numbers;
 
 from rcj.s0.config import S0
 from rcj.s0.imagenet import ImageNet
-from rcj.s0.suites import QUICK, suites
+from rcj.s0.suites import suites
 from rcj.s0.variants import VARIANTS, configure
 from rcj.s0.views import Network, views
 
 __all__ = [
-  'QUICK',
   'S0',
   'VARIANTS',
   'ImageNet',

@@ -24,8 +24,11 @@ class S0:
     data: name of the data set, see `data.load`.
     data_root: its folder, where it has one.
     train_size: images to train on, 0 for all.
+    deepaugment_root: folder of DeepAugment's versions of the training images,
+      edsr/ and cae/, for sets of image files; '' makes versions by Noise2Net.
     method: what is done with the network, one of `recipes.METHODS`.
-    augment: how it is trained: 'none', 'augmix', 'deepaugment' or 'amda'.
+    augment: how it is trained: 'none', 'augmix', 'deepaugment', 'amda',
+      'autoaugment' or 'cutmix'.
     mask_augment: likewise while masks are learned; '' for `augment`.
     model: the network that is trained, distilled into, or pruned.
     width: its width.
@@ -54,6 +57,8 @@ class S0:
     crop: pixels of zero padding for random crops.
     flip: mirror half of the training images.
     augmix_severity: upper bound of AugMix's level.
+    autoaugment_policy: 'cifar10' or 'imagenet'.
+    cutmix_prob: part of the batches that CutMix mixes.
     jsd: weight of the Jensen-Shannon term.
     jsd_distilled: its weight when there is a teacher.
     kd: weight of distillation; cross-entropy has the rest to one.
@@ -72,6 +77,7 @@ class S0:
   data: str = ''
   data_root: str = ''
   train_size: int = 0
+  deepaugment_root: str = ''
   method: str = 'train'
   augment: str = 'none'
   mask_augment: str = ''
@@ -99,6 +105,8 @@ class S0:
   crop: int = 4
   flip: bool = True
   augmix_severity: float = 3.0
+  autoaugment_policy: str = 'cifar10'
+  cutmix_prob: float = 0.5
   jsd: float = 12.0
   jsd_distilled: float = 6.0
   kd: float = 0.9
@@ -120,7 +128,7 @@ class S0:
 
   def identity(self) -> Mapping[str, Any]:
     """See `experiment.Config`."""
-    names = ('seed', 'data', 'data_root', 'train_size')
+    names = ('seed', 'data', 'data_root', 'train_size', 'deepaugment_root')
     return {n: getattr(self, n) for n in names}
 
   def recipe(self) -> tuple[Phase, ...]:
@@ -154,6 +162,7 @@ class S0:
       epochs=self.scale * (self.epochs if epochs is None else epochs),
       batch_size=self.batch_size,
       augment=training.views(self, augment),
+      variants=training.from_files(self, augment),
       teacher='teacher' if distil else None,
       trainable=trainable,
     )

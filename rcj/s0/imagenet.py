@@ -34,6 +34,8 @@ class ImageNet(S0):
   crop: int = 0
   flip: bool = False  # random crops of files are mirrored where they are read
   augmix_severity: float = 1.0
+  autoaugment_policy: str = 'imagenet'
+  cutmix_prob: float = 1.0
   negatives: int = 4096
   size: int = 224
   resize: int = 256
@@ -49,8 +51,14 @@ class ImageNet(S0):
     )
 
   def load_data(self) -> data_sets.DataSets:
+    return self.read()
+
+  def read(self, **roots: str) -> data_sets.DataSets:
+    """The data sets; folders beside `data_root` are passed on if given."""
+    roots['deepaugment_root'] = self.deepaugment_root
+    given = {name: root for name, root in roots.items() if root}
     return data_sets.load(
-      self.data, root=self.data_root, train_size=self.train_size
+      self.data, root=self.data_root, train_size=self.train_size, **given
     )
 
   def suites(self, sets: data_sets.DataSets) -> tuple[evaluate.Suite, ...]:

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from rcj import train
+from rcj import data, train
 from rcj.phases import (
   Evaluate,
   FreezeMask,
@@ -82,6 +82,18 @@ def _check(config: S0) -> None:
   _known('augment', config.augment, AUGMENTS)
   _known('mask_augment', config.mask_augment, ('', *AUGMENTS))
   _known('teacher', config.teacher, TEACHERS)
+  known = data.taking('deepaugment_root')
+  if config.deepaugment_root and config.data not in known:
+    raise ValueError(
+      'deepaugment_root holds versions of image files: it is for data '
+      f'{", ".join(known)}, not {config.data!r}. Without it, Noise2Net '
+      'distorts the images while training'
+    )
+  if (config.method, config.augment) == ('crd', 'cutmix'):
+    raise ValueError(
+      'CRD tells images apart, and an image of CutMix is two of them: train '
+      'with another augment, or distil with kd or at'
+    )
 
 
 def _known(field: str, value: str, names: Collection[str]) -> None:

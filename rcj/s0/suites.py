@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rcj import corruptions, evaluate
 from rcj import data as data_sets
 from rcj.evaluate import Suite
 from rcj.evaluate.suites import Transform
-
-# The corruptions that cost little, for sets and machines where all fifteen take
-# longer than the training.
-QUICK = (
-  *('gaussian_noise', 'shot_noise', 'impulse_noise', 'defocus_blur'),
-  *('fog', 'brightness', 'contrast', 'pixelate', 'jpeg_compression'),
-)
 
 
 def suites(
@@ -22,7 +13,6 @@ def suites(
   *,
   severities: str,
   table: int | None = None,
-  names: Sequence[str] = corruptions.STANDARD,
   transform: Transform | None = None,
   rule: str = '',
   stored: tuple[Transform | None, str] | None = None,
@@ -36,7 +26,6 @@ def suites(
     sets: the data.
     severities: their digits, '12345' for all.
     table: severity table of generated corruptions, see `evaluate.corrupted`.
-    names: which of them are made.
     transform: resizes and crops each image.
     rule: what `transform` does, in words for the rows.
     stored: (transform, rule) of corrupted files, which are cropped already;
@@ -72,7 +61,6 @@ def suites(
     made.append(
       evaluate.corrupted(
         sets.test,
-        names=names,
         severities=levels,
         table=table,
         protocol=rule,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rcj import crd, losses
-from rcj.augment import AugMix, Noise2Net, Views
+from rcj.augment import AugMix, AutoAugment, CutMix, Noise2Net, Views
 
 if TYPE_CHECKING:
   from rcj.s0.config import S0
@@ -15,22 +15,39 @@ AUGMENTS = {
   'augmix': 'AugMix',
   'deepaugment': 'DeepAugment',
   'amda': 'AMDA',
+  'autoaugment': 'AutoAugment',
+  'cutmix': 'CutMix',
 }
+_DEEP = ('deepaugment', 'amda')
 DISTIL = {'kd': 'KD', 'at': 'AT', 'crd': 'CRD'}
 
 
 def views(config: S0, augment: str) -> Views:
   """The views of each training image.
 
-  DeepAugment's distorted images are made by Noise2Net while training.
+  DeepAugment's distorted images are made by Noise2Net while training, unless
+  they are read from files.
+
+  Raises:
+    ValueError: for options out of range.
   """
-  mixing = AugMix(severity=config.augmix_severity)
+  added = {}
+  if augment in ('augmix', 'amda'):
+    added['augmix'] = AugMix(severity=config.augmix_severity)
+  if augment in _DEEP and not from_files(config, augment):
+    added['deepaugment'] = Noise2Net()
+  if augment == 'autoaugment':
+    added['autoaugment'] = AutoAugment(config.autoaugment_policy)
+  if augment == 'cutmix':
+    added['cutmix'] = CutMix(prob=config.cutmix_prob)
   return Views(
-    padding=config.crop,
-    flip=config.flip,
-    augmix=mixing if augment in ('augmix', 'amda') else None,
-    deepaugment=Noise2Net() if augment in ('deepaugment', 'amda') else None,
+    padding=config.crop, flip=config.flip, dtype=config.dtype, **added
   )
+
+
+def from_files(config: S0, augment: str) -> bool:
+  """Whether the data set has DeepAugment's images for this augmentation."""
+  return augment in _DEEP and bool(config.deepaugment_root)
 
 
 def terms(config: S0, augment: str, distil: str) -> dict[str, losses.Weighted]:

@@ -116,7 +116,7 @@ def _run(name: str, config: Config) -> Run:
   try:
     phases = config.recipe()
     recipe.check(phases)
-  except (ValueError, KeyError, OSError, NotImplementedError) as e:
+  except (ValueError, KeyError, OSError) as e:
     return Run(name, config, problem=f'{type(e).__name__}: {e}')
   return Run(name, config, len(phases), prefixes(phases, config.identity()))
 

@@ -1,0 +1,208 @@
+"""Records calls of the native kernels, for kernels/check/replay.cc to repeat.
+
+  python tests/native_cases.py FILE
+
+No kernel runs: every public function that has one is called with the FFI
+replaced by something that writes down operands, and gives anything as result.
+"""
+
+import pathlib
+import struct
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rcj import corruptions, native
+from rcj.augment.plan import split
+from rcj.corruptions.registry import CORRUPTIONS
+from rcj.ops import random
+from rcj.ops.augmix_options import NAMES, parameters
+
+# XLA_FFI_DataType.
+TYPES = {
+  'bool': 1,
+  'int8': 2,
+  'int16': 3,
+  'int32': 4,
+  'int64': 5,
+  'uint8': 6,
+  'uint16': 7,
+  'uint32': 8,
+  'uint64': 9,
+  'float16': 10,
+  'float32': 11,
+  'float64': 12,
+  'bfloat16': 16,
+}
+# Bytes of operands; of calls with more one of each handler is enough.
+LARGE = 300_000
+RNG = np.random.default_rng(7)
+
+
+class Recorder:
+  """The calls of handlers, as bytes."""
+
+  def __init__(self):
+    self.calls, self.large = [], set()
+
+  def add(self, handler, operands, results, **attributes):
+    """Operands are arrays, results (shape, dtype), attributes scalars."""
+    operands = [np.asarray(operand) for operand in operands]
+    if sum(operand.nbytes for operand in operands) > LARGE:
+      if handler in self.large:
+        return
+      self.large.add(handler)
+    parts = [text(handler), number(len(operands))]
+    for operand in operands:
+      parts += [header(operand.shape, operand.dtype), operand.tobytes()]
+    parts += [number(len(results)), *(header(*r) for r in results)]
+    parts.append(number(len(attributes)))
+    # XLA sorts them.
+    for name, value in sorted(attributes.items()):
+      value = np.asarray(value)
+      parts += [text(name), number(TYPES[value.dtype.name])]
+      parts.append(value.tobytes().ljust(8, b'\0'))
+    self.calls.append(b''.join(parts))
+
+  def ffi_call(self, target, result, vmap_method=None):
+    """What stands for `jax.ffi.ffi_call`."""
+
+    def call(*operands, **attributes):
+      operands = [jnp.asarray(operand) for operand in operands]
+
+      def record(*arrays):
+        batch = arrays[0].shape[: arrays[0].ndim - operands[0].ndim]
+        shape = (*batch, *result.shape)
+        self.add(target, arrays, [(shape, result.dtype)], **attributes)
+        return anything(shape, result.dtype)
+
+      return jax.pure_callback(
+        record, result, *operands, vmap_method=vmap_method
+      )
+
+    return call
+
+  def save(self, path):
+    calls = [number(len(self.calls)), *self.calls]
+    pathlib.Path(path).write_bytes(b''.join(calls))
+
+
+def number(value):
+  return struct.pack('<q', value)
+
+
+def text(value):
+  return number(len(value)) + value.encode()
+
+
+def header(shape, dtype):
+  dtype = np.dtype(dtype)
+  values = (TYPES[dtype.name], dtype.itemsize, len(shape), *shape)
+  return b''.join(map(number, values))
+
+
+def anything(shape, dtype):
+  if np.issubdtype(dtype, np.floating):
+    return RNG.uniform(0.01, 0.99, shape).astype(dtype)
+  return RNG.integers(0, 256, shape).astype(dtype)
+
+
+def photos(*shape):
+  """Images of smooth and of flat parts, dark and bright."""
+  ramp = RNG.integers(1, 256, (shape[0], 1, 1, 3))
+  return (RNG.integers(0, 256, shape) % ramp).astype(np.uint8)
+
+
+def draw_numbers():
+  for count in (1, 63, 64, 65, 5000):
+    for draw in (random.uniform, random.normal):
+      draw(jax.random.key(1), (count,), implementation='scalar')
+  keys = jax.random.split(jax.random.key(2), 6).reshape(2, 3)
+  random.bits(keys, 130, stream=5, implementation='scalar')
+
+
+def corrupt():
+  key = jax.random.key(3)
+  how = {'implementation': 'scalar'}
+  for name in (name for name, c in CORRUPTIONS.items() if c.native):
+    for severity, shape in ((5, (1, 8, 8, 3)), (3, (2, 9, 33, 3))):
+      case = (name, severity)
+      fields = corruptions.draw(key, shape, *case, **how)
+      corruptions.apply(photos(*shape), fields, *case, **how)
+
+
+def plan_of(rows, width, depth, size):
+  """op, param, weights and m of a random plan with every operation."""
+  op = RNG.integers(0, len(NAMES), (rows, width, depth))
+  level = RNG.uniform(0.1, 10, op.shape)
+  sign = RNG.choice([-1, 1], op.shape)
+  param = np.stack(parameters(level, sign, size, np), -1)
+  param = np.take_along_axis(param, op[..., None], -1)[..., 0]
+  used = RNG.integers(0, depth + 1, (rows, width, 1))
+  op = np.where(np.arange(depth) < used, op, -1).astype(np.int32)
+  weights = RNG.dirichlet(np.ones(width), rows).astype(np.float32)
+  return op, split(param), weights, RNG.uniform(0, 1, rows).astype(np.float32)
+
+
+def mix(recorder):
+  """AugMix by both its kernels; that of the GPU runs on the host."""
+  scale, offset = np.full(3, 1 / 255, np.float32), np.zeros(3, np.float32)
+  for shape, versions, width, depth, clean in (
+    ((1, 1, 1, 3), 1, 3, 3, False),
+    ((2, 1, 9, 3), 2, 1, 1, True),
+    ((2, 7, 2, 3), 2, 3, 3, True),
+    ((1, 65, 131, 3), 1, 9, 8, False),
+    ((3, 33, 47, 3), 2, 3, 3, True),
+    ((1, 40, 64, 3), 30, 4, 4, False),
+    ((0, 8, 8, 3), 0, 3, 3, True),
+  ):
+    images, rows = photos(*shape), shape[0] * versions
+    operands = [images, *plan_of(rows, width, depth, shape[1])]
+    views = (shape[0], versions + clean, *shape[1:])
+    for handler in ('augmix', 'augmix_gpu'):
+      for dtype in (jnp.float32, jnp.bfloat16):
+        results = [(views, dtype)]
+        recorder.add(handler, [*operands, scale, offset], results, clean=clean)
+    chains = (rows, width, *shape[1:])
+    recorder.add('augmix_chains', operands[:3], [(chains, np.uint8)])
+  mix_nonsense(recorder, operands=[*operands, scale, offset], views=views)
+
+
+def mix_nonsense(recorder, operands, views):
+  """What no plan holds: on a GPU nobody sees it before the kernel."""
+  images = photos(2, 20, 30, 3)
+  for handler in ('augmix', 'augmix_gpu'):
+    for extreme in (np.nan, np.inf, -1e30, 3e38, 300.0):
+      op = RNG.integers(-3, 16, (4, 3, 5)).astype(np.int32)
+      param = np.full((*op.shape, 3), extreme, np.float32)
+      weights, m = np.full((4, 3), extreme), np.full(4, extreme)
+      floats = (weights.astype(np.float32), m.astype(np.float32))
+      recorder.add(
+        handler,
+        [images, op, param, *floats, *operands[-2:]],
+        [((2, 3, 20, 30, 3), np.float32)],
+        clean=True,
+      )
+
+
+def main(path):
+  recorder = Recorder()
+  native.target = lambda op, implementation='native': op
+  jax.ffi.ffi_call = recorder.ffi_call
+  draw_numbers()
+  corrupt()
+  jax.effects_barrier()
+  mix(recorder)
+  words = RNG.integers(0, 2**32, (2, 3, 2), dtype=np.uint32)
+  for count in (1, 130):
+    result = ((2, 3, count), np.uint32)
+    stream = np.int64(5)
+    for handler in ('random_bits', 'random_bits_gpu'):
+      recorder.add(handler, [words], [result], stream=stream)
+  recorder.save(path)
+
+
+if __name__ == '__main__':
+  main(sys.argv[1])
