@@ -136,15 +136,21 @@ def _reason(implementation: str) -> str | None:
   """Why a library cannot be used, None if it can."""
   path = _path(implementation)
   if not path.exists():
+    compiler = 'nvcc' if implementation == GPU else 'C++17 compiler'
     return (
-      f'{path} does not exist: rcj was installed where no compiler was found, '
-      'or with RCJ_NO_NATIVE; install a C++17 compiler, then rcj again'
+      f'{path} does not exist: rcj was installed where no {compiler} was '
+      'found, or with RCJ_NO_NATIVE; install one, then rcj again'
     )
-  if implementation in CPU[:-1] and not _runs(implementation):
-    return f'this processor does not run {implementation}'
+  if implementation in CPU[:-1]:
+    # The plainest library knows the processor.
+    reason = _reason(CPU[-1])
+    if reason is not None:
+      return reason
+    if not _runs(implementation):
+      return f'this processor does not run {implementation}'
   try:
     built = _load(implementation).rcj_ffi_api_minor()
-  except OSError as error:
+  except (OSError, AttributeError) as error:
     return f'{path} does not load: {error}'
   if built > _runtime_minor():
     # Registering it would break every program of this process.
@@ -171,9 +177,7 @@ def _load(implementation: str) -> ctypes.CDLL:
 
 def _runs(implementation: str) -> bool:
   """Whether the processor has the instructions of a library."""
-  if _reason('scalar') is not None:
-    return False
-  ask = _load('scalar').rcj_processor
+  ask = _load(CPU[-1]).rcj_processor
   ask.restype = ctypes.c_char_p
   fastest = ask().decode()
   return CPU.index(fastest) <= CPU.index(implementation)

@@ -37,7 +37,9 @@ def programs(monkeypatch):
   """Equal phases that train equal states share their compiled step."""
 
   def shared(phase, carry, env, total):
-    leaves, structure = jax.tree.flatten((carry.state, carry.saved))
+    leaves, structure = jax.tree.flatten(
+      (carry.state, carry.saved.get(phase.teacher))
+    )
     kinds = tuple((x.shape, x.dtype, x.sharding) for x in leaves)
     how = carry.model, carry.preprocessing, repr(carry.effective)
     key = repr(phase), total, env.mesh, *how, structure, kinds

@@ -15,10 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from rcj import corruptions, native
-from rcj.augment.plan import split
 from rcj.corruptions.registry import CORRUPTIONS
-from rcj.ops import random
-from rcj.ops.augmix_options import NAMES, parameters
+from rcj.ops import augmix_host, random
 
 # XLA_FFI_DataType.
 TYPES = {
@@ -133,33 +131,22 @@ def corrupt():
       corruptions.apply(photos(*shape), fields, *case, **how)
 
 
-def plan_of(rows, width, depth, size):
-  """op, param, weights and m of a random plan with every operation."""
-  op = RNG.integers(0, len(NAMES), (rows, width, depth))
-  level = RNG.uniform(0.1, 10, op.shape)
-  sign = RNG.choice([-1, 1], op.shape)
-  param = np.stack(parameters(level, sign, size, np), -1)
-  param = np.take_along_axis(param, op[..., None], -1)[..., 0]
-  used = RNG.integers(0, depth + 1, (rows, width, 1))
-  op = np.where(np.arange(depth) < used, op, -1).astype(np.int32)
-  weights = RNG.dirichlet(np.ones(width), rows).astype(np.float32)
-  return op, split(param), weights, RNG.uniform(0, 1, rows).astype(np.float32)
-
-
 def mix(recorder):
   """AugMix by both its kernels; that of the GPU runs on the host."""
   scale, offset = np.full(3, 1 / 255, np.float32), np.zeros(3, np.float32)
   for shape, versions, width, depth, clean in (
-    ((1, 1, 1, 3), 1, 3, 3, False),
+    ((1, 1, 1, 3), 1, 3, -1, False),
     ((2, 1, 9, 3), 2, 1, 1, True),
-    ((2, 7, 2, 3), 2, 3, 3, True),
-    ((1, 65, 131, 3), 1, 9, 8, False),
-    ((3, 33, 47, 3), 2, 3, 3, True),
-    ((1, 40, 64, 3), 30, 4, 4, False),
+    ((2, 7, 2, 3), 2, 3, -1, True),
+    ((1, 17, 67, 3), 1, 9, 8, False),
+    ((2, 33, 35, 3), 2, 3, -1, True),
+    ((1, 8, 9, 3), 30, 4, 4, False),
     ((0, 8, 8, 3), 0, 3, 3, True),
   ):
     images, rows = photos(*shape), shape[0] * versions
-    operands = [images, *plan_of(rows, width, depth, shape[1])]
+    how = {'width': width, 'depth': depth, 'severity': 10, 'all_ops': True}
+    plan = augmix_host.draw_plan(RNG, rows, size=shape[1], **how)
+    operands = [images, *vars(plan).values()]
     views = (shape[0], versions + clean, *shape[1:])
     for handler in ('augmix', 'augmix_gpu'):
       for dtype in (jnp.float32, jnp.bfloat16):
@@ -167,12 +154,12 @@ def mix(recorder):
         recorder.add(handler, [*operands, scale, offset], results, clean=clean)
     chains = (rows, width, *shape[1:])
     recorder.add('augmix_chains', operands[:3], [(chains, np.uint8)])
-  mix_nonsense(recorder, operands=[*operands, scale, offset], views=views)
+  mix_nonsense(recorder, scale, offset)
 
 
-def mix_nonsense(recorder, operands, views):
+def mix_nonsense(recorder, scale, offset):
   """What no plan holds: on a GPU nobody sees it before the kernel."""
-  images = photos(2, 20, 30, 3)
+  images = photos(2, 9, 13, 3)
   for handler in ('augmix', 'augmix_gpu'):
     for extreme in (np.nan, np.inf, -1e30, 3e38, 300.0):
       op = RNG.integers(-3, 16, (4, 3, 5)).astype(np.int32)
@@ -181,8 +168,8 @@ def mix_nonsense(recorder, operands, views):
       floats = (weights.astype(np.float32), m.astype(np.float32))
       recorder.add(
         handler,
-        [images, op, param, *floats, *operands[-2:]],
-        [((2, 3, 20, 30, 3), np.float32)],
+        [images, op, param, *floats, scale, offset],
+        [((2, 3, 9, 13, 3), np.float32)],
         clean=True,
       )
 

@@ -5,6 +5,7 @@ is compiled again.
 """
 
 import concurrent.futures
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -32,9 +33,15 @@ def flags(implementation, *others):
   return ['-std=gnu++17', *EXACT, *instructions, *others, *include]
 
 
-def build(folder, name, sources, flags, link=()):
+def build(folder, name, sources, flags, link=(), compiler=COMPILER):
   """The program or library `folder`/`name`, of sources below kernels/."""
   folder.mkdir(parents=True, exist_ok=True)
+  with open(folder / 'lock', 'w') as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return _build(folder, name, sources, flags, link, compiler)
+
+
+def _build(folder, name, sources, flags, link, compiler):
   (folder / 'handlers.inc').write_text(
     ''.join(f'HANDLER({handler})\n' for handler in handlers(sources))
   )
@@ -42,31 +49,34 @@ def build(folder, name, sources, flags, link=()):
   objects = {source: _object(folder, source, flags) for source in sources}
   missing = {s: o for s, o in objects.items() if not o.exists()}
   if missing:
-    _compile(folder, missing, flags)
+    _compile(folder, missing, flags, compiler)
   found = folder / name
-  run(COMPILER, '-o', found, *objects.values(), *link)
+  run(compiler, '-o', found, *objects.values(), *link)
   return found
 
 
-def _compile(folder, objects, flags):
+def _compile(folder, objects, flags, compiler):
   """Makes {source: object file}."""
-  # XLA's headers take longer than a kernel: they are compiled once.
-  common = folder / 'handlers.h'
-  common.write_text('#include "common/handlers.h"\n')
-  compiled = common.with_suffix('.h.gch')
-  run(COMPILER, *flags, '-x', 'c++-header', common, '-o', compiled)
+  common = folder / 'handlers.h.gch'
+  if compiler == COMPILER:
+    # XLA's headers take longer than a kernel: they are compiled once.
+    header = common.with_suffix('')
+    header.write_text('#include "common/handlers.h"\n')
+    run(compiler, *flags, '-x', 'c++-header', header, '-o', common)
+    flags = [*flags, '-include', header]
 
   def compile_one(item):
     source, found = item
     partial = found.with_suffix('.partial')
-    run(COMPILER, *flags, '-include', common, '-c', source, '-o', partial)
+    said = run(compiler, *flags, '-c', source, '-o', partial)
+    assert not said, said
     for former in folder.glob(f'{_stem(source)}-*.o'):
       former.unlink()
     partial.rename(found)
 
   with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     list(pool.map(compile_one, objects.items()))
-  compiled.unlink()
+  common.unlink(missing_ok=True)
 
 
 def sources(*folders):
@@ -86,11 +96,15 @@ def handlers(sources):
 
 
 def run(*command, **options):
-  """Output of a program; its errors are in the message if it fails."""
+  """Output of a program; it is in the message if the program fails."""
   done = subprocess.run(
-    [str(part) for part in command], capture_output=True, text=True, **options
+    [str(part) for part in command],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.STDOUT,
+    text=True,
+    **options,
   )
-  assert done.returncode == 0, f'{command[0]}: {done.stderr[-5000:]}'
+  assert done.returncode == 0, f'{command[0]}: {done.stdout[-5000:]}'
   return done.stdout
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
 
@@ -187,6 +188,7 @@ def test_masking_before_preactivation_equals_removing(card):
   module = WideResNet(architecture, 5)
   x = jnp.asarray(np.random.RandomState(9).randn(2, 1, 16, 16, 3), jnp.float32)
 
+  @functools.partial(jax.jit, static_argnums=0)
   def run(module, params, stats):
     return models.outputs(module, params, stats, x, train=False)[0].logits
 

@@ -107,27 +107,36 @@ def term_of(banks, **how):
   return crd.CRD(feature_dim=16, negatives=K, banks=banks, **how)
 
 
-@pytest.mark.parametrize('devices', [1, 2, 4])
-@pytest.mark.parametrize('banks', ['replicated', 'sharded'])
-def test_any_number_of_devices_gives_the_same(banks, devices):
-  term = term_of(banks, mode='relax', z='ema')
-  want = term_of('replicated', mode='relax', z='ema')
-  run = jax.jit(functools.partial(step, term=want))
-  state = start(want)
+MOVING = {'mode': 'relax', 'z': 'ema'}
+
+
+@pytest.fixture(scope='module')
+def alone():
+  """The state after three steps without any mesh, and the last result."""
+  term = term_of('replicated', **MOVING)
+  run = jax.jit(functools.partial(step, term=term))
+  state = start(term)
   for seed in range(3):
     state, result = run(state, batch_of(seed))
   heads, aux, _ = state
-  alone = heads, aux['banks'], aux['z'], result
+  return jax.device_get((heads, aux['banks'], aux['z'], result))
+
+
+@pytest.mark.parametrize(
+  ('banks', 'devices'),
+  [('replicated', 1), ('replicated', 4), ('sharded', 2), ('sharded', 4)],
+)
+def test_any_number_of_devices_gives_the_same(alone, banks, devices):
   jax.tree.map(
     lambda x, y: np.testing.assert_allclose(x, y, rtol=2e-4, atol=2e-6),
-    trained(devices, term),
-    jax.device_get(alone),
+    trained(devices, term_of(banks, **MOVING)),
+    alone,
   )
 
 
 def test_half_precision_banks_run_sharded():
-  half = trained(4, term_of('sharded', dtype='bfloat16'))
-  full = trained(4, term_of('sharded'))
+  half = trained(4, term_of('sharded', dtype='bfloat16', **MOVING))
+  full = trained(4, term_of('sharded', **MOVING))
   jax.tree.map(
     lambda x, y: np.testing.assert_allclose(x, y, rtol=0.1, atol=0.02),
     half,

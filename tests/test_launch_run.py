@@ -26,7 +26,6 @@ def launch(script, *args):
       'PYTHONPATH': str(ROOT),
       'XLA_FLAGS': '--xla_force_host_platform_device_count=1',
       'JAX_COMPILATION_CACHE_DIR': jax.config.jax_compilation_cache_dir,
-      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.5',
     },
     stdin=subprocess.DEVNULL,
     capture_output=True,

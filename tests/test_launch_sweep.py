@@ -31,7 +31,6 @@ def started(folder, *args):
     'PYTHONPATH': str(ROOT),
     'XLA_FLAGS': '--xla_force_host_platform_device_count=1',
     'JAX_COMPILATION_CACHE_DIR': jax.config.jax_compilation_cache_dir,
-    'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.5',
   }
   with subprocess.Popen(
     [sys.executable, 'launch/sweep.py', f'--workdir={folder}', *args],

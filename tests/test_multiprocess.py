@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from rcj import experiment, results
+from rcj import results
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -99,22 +99,10 @@ def two(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def alone(tmp_path_factory):
-  """One process with four devices, and with one."""
-
-  def run(devices):
-    mesh = jax.make_mesh(
-      (devices,),
-      ('data',),
-      (jax.sharding.AxisType.Auto,),
-      devices=jax.devices()[:devices],
-    )
-    folder = tmp_path_factory.mktemp('alone') / str(devices)
-    with pytest.MonkeyPatch.context() as m:
-      m.setattr(experiment, 'data_mesh', lambda: mesh)
-      hosts.run(folder)
-    return folder
-
-  return {devices: run(devices) for devices in (4, 1)}
+  """One process with four devices."""
+  folder = tmp_path_factory.mktemp('alone') / 'process'
+  hosts.run(folder)
+  return folder
 
 
 def test_both_processes_hold_the_same_network(two):
@@ -124,10 +112,9 @@ def test_both_processes_hold_the_same_network(two):
     np.testing.assert_array_equal(first[name], second[name], err_msg=name)
 
 
-@pytest.mark.parametrize('devices', [4, 1])
-def test_the_network_is_that_of_one_process(two, alone, devices):
+def test_the_network_is_that_of_one_process(two, alone):
   """Masks are equal; sums over devices may differ in their last bits."""
-  got, want = read(two / '0.npz'), read(alone[devices] / '0.npz')
+  got, want = read(two / '0.npz'), read(alone / '0.npz')
   assert got.keys() == want.keys()
   for name in got.keys() - {'rows'}:
     if name.startswith('masks'):
@@ -137,11 +124,10 @@ def test_the_network_is_that_of_one_process(two, alone, devices):
       np.testing.assert_allclose(got[name], want[name], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize('devices', [4, 1])
-def test_every_image_is_predicted_once_as_by_one_process(two, alone, devices):
+def test_every_image_is_predicted_once_as_by_one_process(two, alone):
   """13 images in 4 parts, a corrupted set among them."""
   got = read(two / 'run' / 'predictions.npz')
-  want = read(alone[devices] / 'run' / 'predictions.npz')
+  want = read(alone / 'run' / 'predictions.npz')
   assert set(got) == {
     *('network|clean||', 'labels|clean'),
     *('network|corrupted|gaussian_noise|3', 'labels|corrupted'),
@@ -153,7 +139,7 @@ def test_every_image_is_predicted_once_as_by_one_process(two, alone, devices):
 
 def test_processes_train_on_disjoint_and_complete_parts(two, alone):
   first, second = (read(two / f'{i}.npz')['rows'] for i in range(2))
-  whole = read(alone[4] / '0.npz')['rows']
+  whole = read(alone / '0.npz')['rows']
   assert first.shape == second.shape == (37 // 8, 4)
   np.testing.assert_array_equal(np.concatenate([first, second], 1), whole)
   assert len(np.unique(whole)) == whole.size
@@ -161,8 +147,7 @@ def test_processes_train_on_disjoint_and_complete_parts(two, alone):
 
 def test_files_are_written_once(two, alone):
   rows = [
-    results.read_rows(folder / 'run' / 'results.csv')
-    for folder in (two, alone[4])
+    results.read_rows(folder / 'run' / 'results.csv') for folder in (two, alone)
   ]
   assert rows[0] == rows[1]
   assert [row['suite'] for row in rows[0]] == ['clean', 'corrupted']

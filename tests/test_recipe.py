@@ -265,11 +265,12 @@ def test_another_device_count_continues_within_a_phase(env, tmp_path):
 
 
 @pytest.mark.parametrize(
-  ('variant', 'teacher'), [('at', 'none'), ('hydra_kd', 'augmix')]
+  ('variant', 'masks'), [('at', ''), ('hydra_kd', 'augmix')]
 )
-def test_distillation_runs_from_teacher_to_rows(tmp_path, variant, teacher):
+def test_distillation_runs_from_teacher_to_rows(tmp_path, variant, masks):
   lengths = {'epochs': 1.0, 'mask_epochs': 1.0, 'finetune_epochs': 2.0}
-  config = tiny.config(variant, teacher=teacher, **lengths)
+  augment = {'augment': 'none', 'teacher': 'none', 'mask_augment': masks}
+  config = tiny.config(variant, **augment, **lengths)
   experiment.execute(config, tmp_path / 'run')
   (row,) = results.read_rows(tmp_path / 'run' / 'results.csv')
   assert ('Hydra + KD' if variant == 'hydra_kd' else 'AT') in row['method']

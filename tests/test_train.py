@@ -74,19 +74,32 @@ HOW = {
 }
 
 
+plain_step = jax.jit(functools.partial(train.train_step, **HOW))
+
+
 def one_step(state, batch, *, k=None, **changes):
-  run = jax.jit(functools.partial(train.train_step, **{**HOW, **changes}))
+  run = plain_step
+  if changes:
+    run = jax.jit(functools.partial(train.train_step, **{**HOW, **changes}))
   return run(state, batch, jax.random.key(0), k, None)
 
 
 @functools.cache
-def trained(devices, steps=3):
+def compiled_on(devices):
+  """The step, and where its state and its batches lie."""
   mesh = mesh_of(devices)
-  step = train.compiled(train.train_step, mesh, **HOW)
-  state = jax.device_put(start(), jax.NamedSharding(mesh, jax.P()))
-  data = jax.NamedSharding(mesh, jax.P('data'))
+  everywhere, rows = (
+    jax.NamedSharding(mesh, p) for p in (jax.P(), jax.P('data'))
+  )
+  return train.compiled(train.train_step, mesh, **HOW), everywhere, rows
+
+
+@functools.cache
+def trained(devices, steps=3):
+  step, everywhere, rows = compiled_on(devices)
+  state = jax.device_put(start(), everywhere)
   for i in range(steps):
-    batch = jax.device_put(batch_of(seed=i), data)
+    batch = jax.device_put(batch_of(seed=i), rows)
     state, metrics = step(state, batch, jax.random.key(0), None, None)
   assert step._cache_size() == 1
   return jax.device_get(state), jax.device_get(metrics)
@@ -107,7 +120,8 @@ def test_update_is_that_of_torch_style_sgd():
   """First Nesterov step: w - lr * (g + wd w) * (1 + momentum)."""
   state, batch = start(), batch_of()
   how = {k: v for k, v in HOW.items() if k not in ('tx', 'schedule')}
-  grads, _ = train.gradients(state, batch, jax.random.key(0), None, None, **how)
+  gradients = jax.jit(functools.partial(train.gradients, **how))
+  grads, _ = gradients(state, batch, jax.random.key(0), None, None)
   new, _ = one_step(state, batch)
   want = jax.tree.map(
     lambda w, g: w - 0.1 * 1.9 * (g + 5e-4 * w), state.params, grads['params']
@@ -205,10 +219,12 @@ def test_teacher_gets_views_in_its_own_normalisation():
 
 
 def test_a_step_taken_again_is_the_same_step():
-  state, batch = start(), batch_of()
-  step = train.compiled(train.train_step, mesh_of(1), **HOW)
+  step, everywhere, rows = compiled_on(1)
+  batch = jax.device_put(batch_of(), rows)
   runs = [
-    step(jax.tree.map(jnp.copy, state), batch, jax.random.key(0), None, None)
+    step(
+      jax.device_put(start(), everywhere), batch, jax.random.key(0), None, None
+    )
     for _ in range(2)
   ]
   jax.tree.map(
@@ -228,9 +244,8 @@ def test_bfloat16_compute_keeps_float32_weights():
   assert metrics['loss'] != exact['loss']
 
 
-@pytest.mark.parametrize('platform', ['cuda', 'tpu'])
-def test_the_step_lowers_for_accelerators(platform):
-  """With AugMix, on a mesh of four: rules are checked without the hardware."""
+@functools.cache
+def traced_with_augmix():
   mesh = mesh_of(4)
   how = {
     **HOW,
@@ -240,14 +255,18 @@ def test_the_step_lowers_for_accelerators(platform):
   step = train.compiled(train.train_step, mesh, **how)
   data = jax.NamedSharding(mesh, jax.P('data'))
   batch = jax.device_put(batch_of(), data)
-  traced = step.trace(start(), batch, jax.random.key(0), None, None)
-  text = traced.lower(lowering_platforms=(platform,)).as_text()
-  assert 'convolution' in text
+  return step.trace(start(), batch, jax.random.key(0), None, None)
 
 
-@pytest.mark.parametrize('banks', ['replicated', 'sharded'])
 @pytest.mark.parametrize('platform', ['cuda', 'tpu'])
-def test_the_step_with_contrast_lowers_for_accelerators(platform, banks):
+def test_the_step_lowers_for_accelerators(platform):
+  """With AugMix, on a mesh of four: rules are checked without the hardware."""
+  lowered = traced_with_augmix().lower(lowering_platforms=(platform,))
+  assert 'convolution' in lowered.as_text()
+
+
+@functools.cache
+def traced_with_contrast(banks):
   term = crd.CRD(feature_dim=8, negatives=20, banks=banks)
   state = start()
   teacher = Frozen(
@@ -263,6 +282,11 @@ def test_the_step_with_contrast_lowers_for_accelerators(platform, banks):
   state = dataclasses.replace(state, opt_state=SGD.init(moving))
   how = {**HOW, 'terms': {**CE, 'crd': losses.Weighted(0.8, term)}}
   step = train.compiled(train.train_step, mesh_of(4), **how)
-  traced = step.trace(state, batch_of(), jax.random.key(0), None, teacher)
-  text = traced.lower(lowering_platforms=(platform,)).as_text()
-  assert 'scatter' in text
+  return step.trace(state, batch_of(), jax.random.key(0), None, teacher)
+
+
+@pytest.mark.parametrize('banks', ['replicated', 'sharded'])
+@pytest.mark.parametrize('platform', ['cuda', 'tpu'])
+def test_the_step_with_contrast_lowers_for_accelerators(platform, banks):
+  lowered = traced_with_contrast(banks).lower(lowering_platforms=(platform,))
+  assert 'scatter' in lowered.as_text()

@@ -146,9 +146,12 @@ void Transpose(const Image& from, const Image& to, int channel) {
 #else
 
 void Transpose(const Image& from, const Image& to, int channel) {
-  for (int64_t y = 0; y < from.H; ++y) {
-    for (int64_t x = 0; x < from.W; ++x) {
-      to.Row(channel, x)[y] = from.Row(channel, y)[x];
+  constexpr int64_t kBlock = 16;  // columns, whose lines stay in the cache
+  for (int64_t begin = 0; begin < from.W; begin += kBlock) {
+    const int64_t end = std::min(begin + kBlock, from.W);
+    for (int64_t y = 0; y < from.H; ++y) {
+      const uint8_t* row = from.Row(channel, y);
+      for (int64_t x = begin; x < end; ++x) to.Row(channel, x)[y] = row[x];
     }
   }
 }

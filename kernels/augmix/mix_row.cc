@@ -1,5 +1,6 @@
 #include "augmix/mix_row.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace rcj::augmix {
@@ -121,13 +122,20 @@ void Put(float value, uint16_t* to) {
 
 template <class T>
 void MixAnyRow(const Row* rows, const Weighting& weighting, int64_t W, T* out) {
-  for (int64_t x = 0; x < W; ++x) {
-    for (int c = 0; c < 3; ++c, ++out) {
-      float sum = weighting.offset[c];
+  constexpr int64_t kPixels = 64;  // at a time
+  for (int64_t x = 0; x < W; x += kPixels) {
+    const int64_t n = std::min(W - x, kPixels);
+    float sums[3][kPixels];
+    for (int c = 0; c < 3; ++c) {
+      std::fill_n(sums[c], n, weighting.offset[c]);
       for (int64_t i = 0; i < weighting.count; ++i) {
-        sum += weighting.factors[i].of[c][0] * rows[i].of[c][x];
+        const float factor = weighting.factors[i].of[c][0];
+        const uint8_t* values = rows[i].of[c] + x;
+        for (int64_t p = 0; p < n; ++p) sums[c][p] += factor * values[p];
       }
-      Put(sum, out);
+    }
+    for (int64_t p = 0; p < n; ++p, out += 3) {
+      for (int c = 0; c < 3; ++c) Put(sums[c][p], out + c);
     }
   }
 }

@@ -2,14 +2,19 @@
 
 namespace rcj::augmix {
 
-uint8_t RotatedRow::Exact(int channel, const Line& x, const Line& y,
-                          int64_t i) const {
-  const Taps across(x.At(i), from_.W), down(y.At(i), from_.H);
-  const uint8_t* upper = from_.Row(channel, down.low);
-  const uint8_t* lower = from_.Row(channel, down.high);
-  return Between(Between(upper[across.low], upper[across.high], across.way),
-                 Between(lower[across.low], lower[across.high], across.way),
-                 down.way);
+uint8_t RotatedRow::Exact(int channel, const Taps& x, const Taps& y) const {
+  const uint8_t* upper = from_.Row(channel, y.low);
+  const uint8_t* lower = from_.Row(channel, y.high);
+  return Between(Between(upper[x.low], upper[x.high], x.way),
+                 Between(lower[x.low], lower[x.high], x.way), y.way);
+}
+
+void RotatedRow::FillExactly(const Line& x, const Line& y, int64_t row,
+                             Interval inside) const {
+  for (int64_t i = inside.begin; i < inside.end; ++i) {
+    const Taps across(x.At(i), from_.W), down(y.At(i), from_.H);
+    for (int c = 0; c < 3; ++c) to_.Row(c, row)[i] = Exact(c, across, down);
+  }
 }
 
 #ifndef RCJ_SIMD
@@ -19,11 +24,7 @@ RotatedRow::RotatedRow(const Image& from, const Image& to, double, double)
 
 void RotatedRow::Fill(const Line& x, const Line& y, int64_t row,
                       Interval inside) const {
-  for (int c = 0; c < 3; ++c) {
-    for (int64_t i = inside.begin; i < inside.end; ++i) {
-      to_.Row(c, row)[i] = Exact(c, x, y, i);
-    }
-  }
+  FillExactly(x, y, row, inside);
 }
 
 #else
@@ -269,12 +270,7 @@ void RotatedRow::Fill(const Line& x, const Line& y, int64_t row,
   const auto [begin, end] = inside;
   if (begin == end) return;
   if (std::max(from_.H, from_.W) > kLargest) {
-    for (int c = 0; c < 3; ++c) {
-      for (int64_t i = begin; i < end; ++i) {
-        to_.Row(c, row)[i] = Exact(c, x, y, i);
-      }
-    }
-    return;
+    return FillExactly(x, y, row, inside);
   }
   const Place first{Fixed(x.At(begin) - 0.5), Fixed(y.At(begin) - 0.5)};
   for (int64_t i = begin; i < end; i += simd::kBytes) {
@@ -301,7 +297,9 @@ void RotatedRow::Fill(const Line& x, const Line& y, int64_t row,
       if (simd::kBytes < 64) doubts &= (uint64_t{1} << simd::kBytes % 64) - 1;
       for (; doubts; doubts &= doubts - 1) {
         const int at = __builtin_ctzll(doubts);
-        if (i + at < end) to[at] = Exact(c, x, y, i + at);
+        if (i + at >= end) break;
+        to[at] = Exact(c, Taps(x.At(i + at), from_.W),
+                       Taps(y.At(i + at), from_.H));
       }
     }
   }

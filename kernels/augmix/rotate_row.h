@@ -22,7 +22,9 @@ class RotatedRow {
   void Fill(const Line& x, const Line& y, int64_t row, Interval inside) const;
 
  private:
-  uint8_t Exact(int channel, const Line& x, const Line& y, int64_t i) const;
+  uint8_t Exact(int channel, const Taps& x, const Taps& y) const;
+  void FillExactly(const Line& x, const Line& y, int64_t row,
+                   Interval inside) const;
 
   const Image& from_;
   const Image& to_;

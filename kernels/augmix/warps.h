@@ -48,16 +48,19 @@ inline Interval Inside(const Line& line, int64_t n, double size) {
   return {begin, std::max(begin, reaches(slope > 0 ? size : 0))};
 }
 
-// The pixels on both sides of a position, and the way from one to the other.
+// The pixels on both sides of a position inside an image of that size, and the
+// way from one to the other.
 struct Taps {
   int64_t low, high;
   double way;
 
   Taps(double at, int64_t size) {
-    const double floor = std::floor(at - 0.5);
+    const double from = at - 0.5;
+    int64_t floor = from;
+    floor -= from < floor;
     low = std::max<int64_t>(floor, 0);
     high = std::min<int64_t>(floor + 1, size - 1);
-    way = at - 0.5 - floor;
+    way = from - floor;
   }
 };
 

@@ -73,6 +73,21 @@ struct Disk {
   size_t places;  // of all rings
 };
 
+// Rows of 16 bits with `reach` more pixels on both sides, the border reflected.
+void Widen(const uint8_t* image, int64_t height, int64_t width, int64_t reach,
+           uint16_t* to) {
+  for (int64_t y = 0; y < height; ++y) {
+    const uint8_t* from = image + y * width * 3;
+    for (int64_t x = -reach; x < 0; ++x) {
+      to = std::copy_n(from + 3 * Mirrored(x, width), 3, to);
+    }
+    to = std::copy_n(from, width * 3, to);
+    for (int64_t x = width; x < width + reach; ++x) {
+      to = std::copy_n(from + 3 * Mirrored(x, width), 3, to);
+    }
+  }
+}
+
 // Both parts of the weighted sums of kPiece values; `rows` are where the places
 // of one ring after the other begin.
 void Sum(const std::vector<Ring>& rings, const uint16_t* const* rows,
@@ -109,17 +124,7 @@ void Defocus(const uint8_t* image, int64_t height, int64_t width,
   const int64_t count = width * 3, reach = disk.reach;
   const int64_t stride = count + 6 * reach;
   uint16_t* padded = scratch.Take<uint16_t>(height * stride + kPiece);
-  for (int64_t y = 0; y < height; ++y) {
-    const uint8_t* from = image + y * count;
-    uint16_t* to = padded + y * stride + 3 * reach;
-    for (int64_t i = 0; i < count; ++i) to[i] = from[i];
-    for (int64_t x = -reach; x < width + reach; ++x) {
-      if (x == 0) x = width;
-      for (int c = 0; c < 3; ++c) {
-        to[3 * x + c] = from[3 * Mirrored(x, width) + c];
-      }
-    }
-  }
+  Widen(image, height, width, reach, padded);
   const auto** rows = scratch.Take<const uint16_t*>(disk.places);
   for (int64_t y = 0; y < height; ++y) {
     const auto** row = rows;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "corruptions/edges.h"
 #include "corruptions/scratch.h"
 
 namespace rcj {
@@ -34,8 +35,8 @@ inline void Walk(const int32_t* near, const int32_t* next, int64_t width,
   }
 }
 
-// Lengths times 2^16 from each pixel to the next of `edges`, which is 1 there
-// and has a border one pixel wide.
+// Lengths times 2^16 from each pixel to the next of `edges`, which is kEdge
+// there and has a border one pixel wide.
 inline void Distance(const uint8_t* edges, int64_t height, int64_t width,
                      Scratch& scratch, int32_t* lengths) {
   constexpr int32_t kFar = 1 << 29;
@@ -46,7 +47,7 @@ inline void Distance(const uint8_t* edges, int64_t height, int64_t width,
   for (int64_t y = 0; y < height; ++y) {
     const uint8_t* edge = edges + (y + 1) * (width + 2) + 1;
     int32_t* row = first + y * stride;
-    for (int64_t i = 0; i < width; ++i) row[i] = edge[i] ? 0 : kFar;
+    for (int64_t i = 0; i < width; ++i) row[i] = edge[i] == kEdge ? 0 : kFar;
     Walk(row - stride, row - 2 * stride, width, true, row);
   }
   for (int64_t y = height - 1; y >= 0; --y) {

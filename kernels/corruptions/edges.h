@@ -63,43 +63,48 @@ inline bool IsRidge(int32_t x, int32_t y, const int32_t* size, int64_t stride) {
   return here > size[-stride - side] && here > size[stride + side];
 }
 
-// Ridges of the gradient above `low` that touch one above `high`: edges of the
-// value 1, everything else 0, in rows of width + 2 with a border.
+constexpr uint8_t kEdge = 1, kCandidate = 2;
+
+// Makes candidates that touch an edge, corners included, edges too. `from`
+// holds the places of `count` edges, with room for all pixels: each becomes an
+// edge at most once.
+inline void Grow(int32_t* from, int64_t count, int64_t stride,
+                 uint8_t* edges) {
+  while (count > 0) {
+    const int64_t here = from[--count];
+    for (int64_t row = here - stride; row <= here + stride; row += stride) {
+      for (int64_t at = row - 1; at <= row + 1; ++at) {
+        if (edges[at] != kCandidate) continue;
+        edges[at] = kEdge;
+        from[count++] = static_cast<int32_t>(at);
+      }
+    }
+  }
+}
+
+// Ridges of the gradient above `low` that touch one above `high`: kEdge in rows
+// of width + 2, with a border one pixel wide.
 inline uint8_t* Canny(const uint8_t* plane, int64_t height, int64_t width,
                       int32_t low, int32_t high, Scratch& scratch) {
   const Gradient gradient = Sobel(plane, height, width, scratch);
   const int64_t stride = gradient.stride;
   uint8_t* edges = scratch.Take<uint8_t>((height + 2) * stride);
-  // Every pixel becomes an edge at most once.
-  int32_t* grown = scratch.Take<int32_t>(height * width);
+  int32_t* found = scratch.Take<int32_t>(height * width);
   int64_t count = 0;
-  constexpr uint8_t kEdge = 1, kCandidate = 2;
   std::fill(edges, edges + (height + 2) * stride, uint8_t{0});
-  for (int64_t row = 0; row < height; ++row) {
-    for (int64_t i = 0; i < width; ++i) {
-      const int64_t at = (row + 1) * stride + i + 1;
-      const int32_t size = gradient.size[at];
-      if (size <= low) continue;
-      const int64_t inner = row * width + i;
-      if (!IsRidge(gradient.x[inner], gradient.y[inner], gradient.size + at,
-                   stride)) {
+  for (int64_t y = 0; y < height; ++y) {
+    for (int64_t x = 0; x < width; ++x) {
+      const int64_t at = (y + 1) * stride + x + 1, inner = y * width + x;
+      const int32_t* size = gradient.size + at;
+      if (*size <= low ||
+          !IsRidge(gradient.x[inner], gradient.y[inner], size, stride)) {
         continue;
       }
-      edges[at] = size > high ? kEdge : kCandidate;
-      if (size > high) grown[count++] = static_cast<int32_t>(at);
+      edges[at] = *size > high ? kEdge : kCandidate;
+      if (*size > high) found[count++] = static_cast<int32_t>(at);
     }
   }
-  while (count > 0) {
-    const int64_t from = grown[--count];
-    for (int64_t down = -stride; down <= stride; down += stride) {
-      for (int64_t at = from + down - 1; at <= from + down + 1; ++at) {
-        if (edges[at] != kCandidate) continue;
-        edges[at] = kEdge;
-        grown[count++] = static_cast<int32_t>(at);
-      }
-    }
-  }
-  for (int64_t i = 0; i < (height + 2) * stride; ++i) edges[i] &= kEdge;
+  Grow(found, count, stride, edges);
   return edges;
 }
 

@@ -6,9 +6,19 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include "common/handlers.h"
+
 namespace rcj {
+
+inline ffi::Error CheckFactor(const char* name, double factor) {
+  if (factor >= 1 && std::isfinite(factor)) return ffi::Error::Success();
+  return ffi::Error::InvalidArgument(
+      std::string(name) + ": what enlarges must be at least 1, got " +
+      std::to_string(factor));
+}
 
 // A place between `low` and the next pixel of the original, and their weights.
 struct Tap {
@@ -22,7 +32,7 @@ struct Axis {
   int64_t first, last;
   std::vector<Tap> taps;
 
-  // factor >= 1
+  // factor: as CheckFactor has it.
   Axis(int64_t size, double factor) : taps(size) {
     const double crop = std::ceil(size / factor);
     const double enlarged = std::nearbyint(crop * factor);

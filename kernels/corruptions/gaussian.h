@@ -3,10 +3,9 @@
 #define RCJ_CORRUPTIONS_GAUSSIAN_H_
 
 #include <algorithm>
-#include <string>
 #include <type_traits>
 
-#include "corruptions/image.h"
+#include "corruptions/operands.h"
 #include "corruptions/quad.h"
 #include "corruptions/scratch.h"
 
@@ -18,18 +17,10 @@ struct Bell {
   int64_t reach;
 };
 
-using BellHalf = ffi::BufferR1<ffi::F64>;
-using Integer = ffi::BufferR0<ffi::S32>;
-using Real = ffi::BufferR0<ffi::F64>;
-
-inline ffi::Error CheckBell(const char* name, const BellHalf& half,
+inline ffi::Error CheckBell(const char* name, const Reals& half,
                             const Integer& reach) {
-  const int64_t room = half.dimensions()[0] - 1, found = *reach.typed_data();
-  if (found >= 0 && found <= room) return ffi::Error::Success();
-  return ffi::Error::InvalidArgument(
-      std::string(name) + ": the reach of a kernel f64" + Shape(half) +
-      " must be 0 to " + std::to_string(room) + ", got " +
-      std::to_string(found));
+  return CheckRange(name, "the reach of the kernel", reach, 0,
+                    half.dimensions()[0] - 1);
 }
 
 // total[i] = the sum over k of weight |k| times lines[k][i], -reach <= k <=

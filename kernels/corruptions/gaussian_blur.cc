@@ -1,6 +1,7 @@
 // rcj_corrupt_gaussian_blur.
 #include "corruptions/gaussian.h"
 #include "corruptions/image.h"
+#include "corruptions/operands.h"
 #include "corruptions/scratch.h"
 #include "corruptions/unit.h"
 
@@ -8,11 +9,11 @@ namespace rcj {
 namespace {
 
 ffi::Error GaussianBlur(ffi::ThreadPool pool, Images images,
-                        CorruptedImages out, BellHalf half, Integer reach) {
+                        CorruptedImages out, Reals half, Integer reach) {
   const auto error = CheckBell("gaussian_blur", half, reach);
   if (error.failure()) return error;
   const int64_t height = images.dimensions()[1], width = images.dimensions()[2];
-  const Bell bell{half.typed_data(), *reach.typed_data()};
+  const Bell bell{half.typed_data(), Value(reach)};
   return ForImages(
       pool, images, out, "gaussian_blur",
       [&](int64_t, const uint8_t* image, uint8_t* corrupted) {
@@ -34,4 +35,4 @@ ffi::Error GaussianBlur(ffi::ThreadPool pool, Images images,
 }  // namespace rcj
 
 RCJ_HANDLER(corrupt_gaussian_blur, rcj::GaussianBlur,
-            rcj::CorruptionHandler().Arg<rcj::BellHalf>().Arg<rcj::Integer>());
+            rcj::CorruptionHandler().Arg<rcj::Reals>().Arg<rcj::Integer>());

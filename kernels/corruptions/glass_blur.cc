@@ -3,6 +3,7 @@
 
 #include "corruptions/gaussian.h"
 #include "corruptions/image.h"
+#include "corruptions/operands.h"
 #include "corruptions/scratch.h"
 #include "corruptions/unit.h"
 
@@ -71,26 +72,25 @@ void Glass(const uint8_t* image, int64_t height, int64_t width,
 }
 
 ffi::Error GlassBlur(ffi::ThreadPool pool, Images images, CorruptedImages out,
-                     Offsets offsets, BellHalf half, Integer reach,
+                     Offsets offsets, Reals half, Integer reach,
                      Integer distance, Integer) {
-  const auto error = CheckBell("glass_blur", half, reach);
-  if (error.failure()) return error;
+  // Offsets are bytes, and a margin of that width stays as it is.
+  for (const auto& error :
+       {CheckBell("glass_blur", half, reach),
+        CheckRange("glass_blur", "the distance", distance, 0, 127)}) {
+    if (error.failure()) return error;
+  }
   const auto shape = images.dimensions(), found = offsets.dimensions();
   if (found[0] != shape[0] || found[2] != shape[1] || found[3] != shape[2] ||
       found[4] != 2) {
     return Misfit("glass_blur", "offsets s8[N,R,H,W,2]", offsets, images);
   }
-  if (*distance.typed_data() < 0) {
-    return ffi::Error::InvalidArgument(
-        "glass_blur: the distance must not be negative, got " +
-        std::to_string(*distance.typed_data()));
-  }
-  const Bell bell{half.typed_data(), *reach.typed_data()};
+  const Bell bell{half.typed_data(), Value(reach)};
   const int64_t size = found[1] * shape[1] * shape[2] * 2;
   return ForImages(pool, images, out, "glass_blur",
                    [&](int64_t i, const uint8_t* image, uint8_t* corrupted) {
                      const Field field{offsets.typed_data() + i * size,
-                                       found[1], *distance.typed_data()};
+                                       found[1], Value(distance)};
                      Glass(image, shape[1], shape[2], field, bell, corrupted);
                    });
 }
@@ -101,7 +101,7 @@ ffi::Error GlassBlur(ffi::ThreadPool pool, Images images, CorruptedImages out,
 RCJ_HANDLER(corrupt_glass_blur, rcj::GlassBlur,
             rcj::CorruptionHandler()
                 .Arg<rcj::Offsets>()
-                .Arg<rcj::BellHalf>()
+                .Arg<rcj::Reals>()
                 .Arg<rcj::Integer>()
                 .Arg<rcj::Integer>()
                 .Arg<rcj::Integer>());

@@ -58,6 +58,7 @@ ffi::Error ForImages(ffi::ThreadPool& pool, const Images& images,
         Shape(images) + " and " + Shape(*out));
   }
   const int64_t size = ImageSize(images);
+  if (size == 0) return ffi::Error::Success();
   ParallelFor(pool, shape[0], [&](int64_t i) {
     body(i, images.typed_data() + i * size, out->typed_data() + i * size);
   });

@@ -28,7 +28,7 @@ struct Band {
   int64_t begin, end;
 };
 
-// The tile of a * b that begins at a row and a column, from the terms of a band.
+// The tile of a * b that begins at a row and a column, of the terms in a band.
 inline void MultiplyTile(const Matrix& a, const Matrix& b, int64_t row,
                          int64_t column, const Band& band,
                          const Matrix& product) {

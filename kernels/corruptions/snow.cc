@@ -3,6 +3,7 @@
 
 #include "corruptions/enlarge.h"
 #include "corruptions/image.h"
+#include "corruptions/operands.h"
 #include "corruptions/scratch.h"
 #include "corruptions/streak.h"
 #include "corruptions/unit.h"
@@ -10,9 +11,7 @@
 namespace rcj {
 namespace {
 
-using Angles = ffi::BufferR1<ffi::F64>;
 using Normal = ffi::BufferR3<ffi::F64>;
-using Real = ffi::BufferR0<ffi::F64>;
 
 struct Flakes {
   double loc, scale, threshold;
@@ -69,30 +68,24 @@ void Cover(const uint8_t* image, const uint8_t* layer, int64_t pixels,
 }
 
 ffi::Error Snow(ffi::ThreadPool pool, Images images, CorruptedImages out,
-                Angles angles, Normal normal, Real loc, Real scale, Real factor,
-                Real threshold, Real mix, StreakKernel kernel,
-                ffi::BufferR0<ffi::S32> length) {
-  const auto error = CheckLine("snow", kernel, length);
-  if (error.failure()) return error;
-  if (!Fits(angles, images, 1)) {
-    return Misfit("snow", "angle f64[N]", angles, images);
+                Reals angles, Normal normal, Real loc, Real scale, Real factor,
+                Real threshold, Real mix, Reals kernel, Integer length) {
+  const double zoom = Value(factor);
+  for (const auto& error :
+       {CheckLine("snow", kernel, length), CheckAngles("snow", angles, images),
+        CheckFactor("snow", zoom)}) {
+    if (error.failure()) return error;
   }
   if (!Fits(normal, images, 3)) {
     return Misfit("snow", "normal f64[N,H,W]", normal, images);
   }
-  const double zoom = *factor.typed_data();
-  if (!(zoom >= 1)) {
-    return ffi::Error::InvalidArgument(
-        "snow: flakes must be enlarged by at least 1, got " +
-        std::to_string(zoom));
-  }
   const int64_t height = images.dimensions()[1], width = images.dimensions()[2];
-  const Flakes flakes{*loc.typed_data(),
-                      *scale.typed_data(),
-                      *threshold.typed_data(),
+  const Flakes flakes{Value(loc),
+                      Value(scale),
+                      Value(threshold),
                       Axis(height, zoom),
                       Axis(width, zoom),
-                      {kernel.typed_data(), *length.typed_data()}};
+                      {kernel.typed_data(), Value(length)}};
   const int64_t pixels = height * width;
   return ForImages(
       pool, images, out, "snow",
@@ -104,7 +97,7 @@ ffi::Error Snow(ffi::ThreadPool pool, Images images, CorruptedImages out,
              fallen);
         Streak(fallen, height, width, 1, angles.typed_data()[i], flakes.line,
                scratch, layer);
-        Cover(image, layer, pixels, *mix.typed_data(), corrupted);
+        Cover(image, layer, pixels, Value(mix), corrupted);
       });
 }
 
@@ -113,12 +106,12 @@ ffi::Error Snow(ffi::ThreadPool pool, Images images, CorruptedImages out,
 
 RCJ_HANDLER(corrupt_snow, rcj::Snow,
             rcj::CorruptionHandler()
-                .Arg<rcj::Angles>()
+                .Arg<rcj::Reals>()
                 .Arg<rcj::Normal>()
                 .Arg<rcj::Real>()
                 .Arg<rcj::Real>()
                 .Arg<rcj::Real>()
                 .Arg<rcj::Real>()
                 .Arg<rcj::Real>()
-                .Arg<rcj::StreakKernel>()
-                .Arg<xla::ffi::BufferR0<xla::ffi::S32>>());
+                .Arg<rcj::Reals>()
+                .Arg<rcj::Integer>());

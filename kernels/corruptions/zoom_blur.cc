@@ -3,14 +3,13 @@
 
 #include "corruptions/enlarge.h"
 #include "corruptions/image.h"
+#include "corruptions/operands.h"
 #include "corruptions/quad.h"
 #include "corruptions/scratch.h"
 #include "corruptions/unit.h"
 
 namespace rcj {
 namespace {
-
-using Levels = ffi::BufferR1<ffi::F64>;
 
 struct Level {
   Axis rows, columns;
@@ -64,23 +63,16 @@ void Zoom(const uint8_t* image, int64_t height, int64_t width,
 }
 
 ffi::Error ZoomBlur(ffi::ThreadPool pool, Images images, CorruptedImages out,
-                    Levels factors, ffi::BufferR0<ffi::S32> count) {
+                    Reals factors, Integer count) {
   const auto shape = images.dimensions();
-  const int64_t room = factors.dimensions()[0], used = *count.typed_data();
-  if (used < 0 || used > room) {
-    return ffi::Error::InvalidArgument(
-        "zoom_blur: the count of levels f64" + Shape(factors) +
-        " must be 0 to " + std::to_string(room) + ", got " +
-        std::to_string(used));
-  }
+  const auto error = CheckRange("zoom_blur", "the count of levels", count, 0,
+                                factors.dimensions()[0]);
+  if (error.failure()) return error;
   std::vector<Level> levels;
-  for (int64_t i = 0; i < used; ++i) {
+  for (int64_t i = 0; i < Value(count); ++i) {
     const double factor = factors.typed_data()[i];
-    if (!(factor >= 1)) {
-      return ffi::Error::InvalidArgument(
-          "zoom_blur: levels must be at least 1, got " +
-          std::to_string(factor));
-    }
+    const auto wrong = CheckFactor("zoom_blur", factor);
+    if (wrong.failure()) return wrong;
     levels.push_back({Axis(shape[1], factor), Axis(shape[2], factor)});
   }
   return ForImages(pool, images, out, "zoom_blur",
@@ -93,5 +85,4 @@ ffi::Error ZoomBlur(ffi::ThreadPool pool, Images images, CorruptedImages out,
 }  // namespace rcj
 
 RCJ_HANDLER(corrupt_zoom_blur, rcj::ZoomBlur,
-            rcj::CorruptionHandler().Arg<rcj::Levels>().Arg<
-                xla::ffi::BufferR0<xla::ffi::S32>>());
+            rcj::CorruptionHandler().Arg<rcj::Reals>().Arg<rcj::Integer>());

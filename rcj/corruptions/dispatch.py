@@ -80,8 +80,7 @@ def draw(
     name,
     shape[1:3],
     implementation,
-    key,
-    indices.astype(np.uint32),
+    _keys(key, indices.astype(np.uint32)),
     _drawn_from(name, row, shape[1:3], textures),
   )
 
@@ -212,10 +211,10 @@ def _check(
 def _field_shapes(
   name: str, shape: tuple[int, ...], row: tuple[float, ...]
 ) -> dict[str, tuple[int, ...]]:
+  indices = jax.ShapeDtypeStruct(shape[:1], np.uint32)
   fields = jax.eval_shape(
-    functools.partial(_draw, name, shape[1:3], 'reference'),
-    jax.random.key(0),
-    jax.ShapeDtypeStruct(shape[:1], np.uint32),
+    functools.partial(_draw, name, shape[1:3], None),
+    jax.eval_shape(_keys, jax.random.key(0), indices),
     _drawn_from(name, row, shape[1:3], None),
   )
   return {k: v.shape for k, v in fields.items()}
@@ -245,15 +244,18 @@ def _drawn_from(
   return *_arrays(name, row), *CORRUPTIONS[name].assets(textures, *size, row)
 
 
+@jax.jit
+def _keys(key, indices):
+  return jax.vmap(jax.random.fold_in, (None, 0))(key, indices)
+
+
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _draw(name, size, implementation, key, indices, prepared):
+def _draw(name, size, implementation, keys, prepared):
   def draw_one(key):
     how = {'implementation': implementation}
     return CORRUPTIONS[name].draw(key, *size, *prepared, **how)
 
-  return jax.vmap(draw_one)(
-    jax.vmap(jax.random.fold_in, (None, 0))(key, indices)
-  )
+  return jax.vmap(draw_one)(keys)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -34,8 +34,8 @@ def bits(
   """`count` random words for each key.
 
   Args:
-    key: of any of JAX's generators; its first 64 random bits are the key of
-      Philox.
+    key: of any of JAX's generators; the key of Philox is its data if these
+      are two words, as of threefry, else its first 64 random bits.
     count: words per key; more words begin with the same ones.
     stream: 0 to 2^31 - 1; streams of a key are independent.
     implementation: see `rcj.ops.dispatch.run`.
@@ -103,10 +103,7 @@ def _fill(
   implementation: str | None,
 ) -> Array:
   """Values that `make` derives from whole groups of 64 words."""
-  split = jax.random.bits
-  for _ in key.shape:
-    split = jax.vmap(split, (0, None, None))
-  words = split(key, (2,), jnp.uint32)
+  words = _words(key)
   dtype = jax.eval_shape(
     make, jax.ShapeDtypeStruct((_GROUP,), jnp.uint32)
   ).dtype
@@ -130,6 +127,16 @@ def _fill(
     call=call,
     implementation=implementation,
   )
+
+
+def _words(key: Key[Array, '*n']) -> UInt32[Array, '*n 2']:
+  data = jax.random.key_data(key)
+  if data.shape[-1] == 2:
+    return data
+  draw = jax.random.bits
+  for _ in key.shape:
+    draw = jax.vmap(draw, (0, None, None))
+  return draw(key, (2,), jnp.uint32)
 
 
 def _uniform(words: UInt32[Array, '*n']) -> Float32[Array, '*n']:
