@@ -105,7 +105,7 @@ run_pip() {
 
 install() {
   local extra now
-  echo "rcj: installing in .venv, about a minute (log: .cache/install.log)"
+  echo "rcj: installing in .venv, a few minutes (log: .cache/install.log)"
   touch -- "$unfinished"
   run_pip >"$log" 2>&1 </dev/null || explain
   now="$(fingerprint)"

@@ -117,8 +117,9 @@ def test_own_draws_have_the_statistics_of_the_reference(name, severity, size):
   assert (excess <= 4.5 * error).all(), (found.mean(0), recorded, error)
   if size == 32:
     deviation = results.astype(float).std(0).mean()
-    # These move all pixels of an image together, so 64 draws say little.
-    together = ('fog', 'motion_blur', 'snow')
+    # These move all pixels of an image together, or hardly ever one of them, so
+    # 64 draws say little.
+    together = ('fog', 'motion_blur', 'snow', 'elastic_transform', 'spatter')
     near = 0.25 if name in together else 0.03
     assert deviation == pytest.approx(recorded['per_pixel_std_mean'], rel=near)
 

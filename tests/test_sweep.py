@@ -129,7 +129,7 @@ def test_a_wrong_field_of_a_cell_is_named_with_its_view():
 def test_what_cannot_be_run_is_kept_with_the_reason():
   good, bad, wrong = planned({}, {'method': 'amda'}, {'method': 'hidra'})
   assert (good.problem, good.phases) == ('', 3)
-  assert 'AMDA is not available' in bad.problem
+  assert 'knows no AMDA' in bad.problem
   assert 'there are train, gw, lw' in wrong.problem
 
 
@@ -304,7 +304,7 @@ def test_the_list_counts_states(tmp_path):
   assert 'done     default-seed=0\n' in text
   assert 'missing  method=gw-seed=0\n' in text
   assert '4 runs: 2 cannot, 1 done, 1 missing' in text
-  assert 'AMDA is not available' in text
+  assert 'knows no AMDA' in text
 
 
 # Board
