@@ -249,8 +249,8 @@ def main():
   available = len(os.sched_getaffinity(0))
   threads = [1, 2] if available > 1 else [1]
   table = rich.table.Table(
-    *('images', 'executor', 'µs/image', 'ratio to Pillow'),
-    *('2 threads, µs/image', 'ratio to 1 thread'),
+    *('images', 'executor', 'µs/image', 'to Pillow'),
+    *('2 threads', 'to 1 thread'),
     title=(
       f'{args.runs} interleaved runs, medians\njax {jax.__version__}, '
       f'Pillow {Image.__version__}, {platform.machine()}, {available} cores'

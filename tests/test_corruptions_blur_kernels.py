@@ -62,20 +62,12 @@ class Kernel:
 
   name: str
 
-  # Batches of one, sides that no vector divides, kernels that reach beyond the
-  # image several times.
+  # The lowest image, a width that no vector divides, kernels that reach beyond
+  # the border several times.
   @pytest.mark.parametrize('implementation', native.implementations())
-  @pytest.mark.parametrize(
-    ('shape', 'severity'),
-    [
-      ((1, 8, 8), 5),
-      ((2, 21, 34), 1),
-      ((2, 21, 34), 3),
-      ((2, 21, 34), 4),
-      ((2, 21, 34), 5),
-    ],
-  )
-  def test_equals_the_reference(self, implementation, shape, severity):
+  @pytest.mark.parametrize('severity', [1, 3, 4, 5])
+  def test_equals_the_reference(self, implementation, severity):
+    shape = (2, 8, 21)
     fields, expected = by_reference(self.name, shape, severity)
     found = corruptions.apply(
       pictures(shape),

@@ -45,7 +45,7 @@ def digits():
 def run(tmp_path_factory, digits):
   """Runs a distillation on so many devices, in this folder or a new one."""
 
-  def run(train, devices=4, workdir=None, stop_after=None):
+  def run(train, devices=4, workdir=None, stop_after=None, every=100):
     workdir = workdir or tmp_path_factory.mktemp('run')
     said = io.StringIO()
     journal = Journal(
@@ -73,7 +73,7 @@ def run(tmp_path_factory, digits):
         key=jax.random.key(0),
         workdir=workdir,
         checkpoints=checkpoints,
-        checkpoint_every=3,
+        checkpoint_every=every,
       )
       carry = recipe.run((*TEACHER, train), env)
     rows = (workdir / 'metrics.jsonl').read_text().splitlines()
@@ -102,7 +102,7 @@ def stopped(run, tmp_path_factory):
   """The folder of a run that was stopped after a checkpoint at step 3."""
   folder = tmp_path_factory.mktemp('stopped')
   with pytest.raises(KeyboardInterrupt):
-    run(SPLIT, workdir=folder, stop_after=5)
+    run(SPLIT, workdir=folder, stop_after=5, every=3)
   return folder
 
 

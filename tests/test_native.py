@@ -54,14 +54,18 @@ def patch(monkeypatch):
   forget()
 
 
-def shown(**environment):
+def shown(*options, folder=ROOT, **environment):
   """Implementations, reason and whether there is CUDA, in another process."""
-  environment = {**os.environ, 'PYTHONPATH': str(ROOT), **environment}
-  command = [sys.executable, '-c', SHOW]
-  out = subprocess.run(
-    command, env=environment, capture_output=True, text=True, check=True
-  ).stdout
-  return json.loads(out)
+  return json.loads(
+    subprocess.run(
+      [sys.executable, *options, '-c', SHOW],
+      cwd=folder,  # where Python looks first
+      env={**os.environ, **environment},
+      capture_output=True,
+      text=True,
+      check=True,
+    ).stdout
+  )
 
 
 def test_environment_decides():
@@ -201,10 +205,11 @@ def test_programs_hold_the_kernel_of_their_platform():
   'environment', [{'CXX': '/nowhere/c++'}, {'RCJ_NO_NATIVE': '1'}]
 )
 def test_install_without_a_compiler_is_pure_and_says_so(environment, tmp_path):
-  options = ('--no-deps', '--no-build-isolation', '--no-cache-dir', '-w')
-  command = ['pip', 'wheel', *options]
+  options = ('--no-deps', '--no-build-isolation', '--no-cache-dir')
+  # Another build's folder would remember its compiler.
+  options = (*options, f'-Cbuild-dir={tmp_path}/build', '-w', tmp_path)
   subprocess.run(
-    [sys.executable, '-m', *command, tmp_path, ROOT],
+    [sys.executable, '-m', 'pip', 'wheel', *options, ROOT],
     env={**os.environ, **environment},
     check=True,
     capture_output=True,
@@ -215,6 +220,7 @@ def test_install_without_a_compiler_is_pure_and_says_so(environment, tmp_path):
     archive.extractall(tmp_path / 'installed')
   assert 'rcj/native.py' in names
   assert not [name for name in names if name.endswith('.so')]
-  found, why, cuda = shown(PYTHONPATH=str(tmp_path / 'installed'))
+  # An editable install of this environment would come before the folder.
+  found, why, cuda = shown('-S', folder=tmp_path / 'installed')
   assert (found, cuda) == ([], False)
   assert 'no C++17 compiler was found, or with RCJ_NO_NATIVE' in why

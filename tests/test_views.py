@@ -129,6 +129,23 @@ def test_number_of_views(views, count):
   assert shape.dtype == jnp.float32
 
 
+@pytest.mark.parametrize(
+  'views',
+  [
+    Views(dtype='bfloat16'),
+    Views(dtype='bfloat16', augmix=AugMix()),
+    Views(dtype='bfloat16', deepaugment=Noise2Net()),
+  ],
+)
+def test_views_have_the_chosen_type(views):
+  x = jax.ShapeDtypeStruct((4, 12, 12, 3), jnp.uint8)
+  call = functools.partial(seen, views)
+  shape = jax.eval_shape(call, jax.eval_shape(jax.random.key, 0), x)
+  assert shape.dtype == jnp.bfloat16
+  with pytest.raises(ValueError, match="'float32' or 'bfloat16', not 'half'"):
+    Views(dtype='half')
+
+
 @pytest.fixture(scope='module')
 def batch():
   """Eight images that severity 1 solarizes nowhere, and their views."""

@@ -100,8 +100,8 @@ struct Device {
 
 template <class T>
 bool Allocate(ffi::ScratchAllocator& scratch, int64_t count, T** memory) {
-  const auto found = scratch.Allocate(std::max<int64_t>(count, 1) * sizeof(T),
-                                      256);
+  const auto found =
+      scratch.Allocate(std::max<int64_t>(count, 1) * sizeof(T), 256);
   if (found) *memory = static_cast<T*>(*found);
   return found.has_value();
 }
@@ -112,7 +112,7 @@ ffi::Error Run(cudaStream_t stream, ffi::ScratchAllocator scratch,
                ffi::BufferR1<ffi::F32> m, ffi::BufferR1<ffi::F32> scale,
                ffi::BufferR1<ffi::F32> offset,
                ffi::Result<ffi::AnyBuffer> views, bool clean) {
-  const Operands operands{images, op,    param, weights, m,
+  const Operands operands{images, op,     param,  weights, m,
                           scale,  offset, *views, clean};
   Problem problem{};
   const ffi::Error wrong = operands.Read(problem);
@@ -123,9 +123,9 @@ ffi::Error Run(cudaStream_t stream, ffi::ScratchAllocator scratch,
   if (!Allocate(scratch, chains, &problem.chains) ||
       !Allocate(scratch, chains, &problem.statistics) ||
       !Allocate(scratch, pixels, &problem.buffers)) {
-    return ffi::Error(ffi::ErrorCode::kResourceExhausted,
-                      "augmix: no memory for " + std::to_string(chains) +
-                          " chains");
+    return ffi::Error(
+        ffi::ErrorCode::kResourceExhausted,
+        "augmix: no memory for " + std::to_string(chains) + " chains");
   }
   void* out = views->untyped_data();
   if (views->element_type() == ffi::F32) {

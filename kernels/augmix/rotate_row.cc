@@ -1,5 +1,7 @@
 #include "augmix/rotate_row.h"
 
+#include "augmix/bilinear.h"
+
 namespace rcj::augmix {
 
 uint8_t RotatedRow::Exact(int channel, const Taps& x, const Taps& y) const {
@@ -32,118 +34,18 @@ void RotatedRow::Fill(const Line& x, const Line& y, int64_t row,
 namespace {
 
 using simd::Bytes;
-using simd::Floats;
 
-constexpr int kFine = 40, kCoarse = 26;
+constexpr int kFine = 40, kCoarse = kWayBits;
 // A larger image would need more than 63 bits.
 constexpr int64_t kLargest = 1 << 14;
 // Rows that 16 pixels of a line by kMaxDegrees can cross.
 constexpr int kRows = 10;
-
-// The error of a value is less than this. Positions are off by 2^-25 and, as
-// floats, by as much again, which moves a value by 255 times that on each axis;
-// the rounded product of both ways adds 510 * 2^-24, and sums 3 * 2^-16.
-constexpr float kDoubt = 1.5e-4f;
 
 int64_t Fixed(double pixels) {
   return std::llround(pixels * (int64_t{1} << kFine));
 }
 
 Bytes Dwords(int32_t value) { return RCJ_SIMD(set1_epi32)(value); }
-Floats Number(float value) { return RCJ_SIMD(set1_ps)(value); }
-
-// Four vectors of the dwords of a vector of bytes, in the order in which
-// unpacking twice leaves them: place i of vector k of a lane is byte 4 * k + i.
-Bytes Pack(const Bytes dwords[4]) {
-  return RCJ_SIMD(packus_epi16)(
-      RCJ_SIMD(packs_epi32)(dwords[0], dwords[1]),
-      RCJ_SIMD(packs_epi32)(dwords[2], dwords[3]));
-}
-
-// The ways between the taps of each pixel, and their product, over 2^16.
-struct Ways {
-  Floats x[4], y[4], both[4];
-
-  // The highest bit of a byte is set where a position is so near to a tap that
-  // it may lie beyond: then other neighbours count, too.
-  Bytes AtTaps() const;
-};
-
-Bytes Ways::AtTaps() const {
-  const Floats middle = Number(0.5f / 65536);
-  const Floats most = Number(0.5f / 65536 - 0x1p-39f);
-  const Floats sign = Number(-0.0f);
-  const auto room = [&](Floats way) {
-    const Floats off = RCJ_SIMD(andnot_ps)(sign, RCJ_SIMD(sub_ps)(way, middle));
-    return Bytes(RCJ_SIMD(sub_ps)(most, off));
-  };
-  Bytes near[4];
-  for (int k = 0; k < 4; ++k) near[k] = room(x[k]) | room(y[k]);
-  return RCJ_SIMD(packs_epi16)(RCJ_SIMD(packs_epi32)(near[0], near[1]),
-                               RCJ_SIMD(packs_epi32)(near[2], near[3]));
-}
-
-// The four neighbours of pixels.
-struct Neighbours {
-  Bytes upper_left, upper_right, lower_left, lower_right;
-
-  // 0xff where all four are equal.
-  Bytes Flat() const {
-    return simd::Equal(upper_left, upper_right) &
-           simd::Equal(upper_left, lower_left) &
-           simd::Equal(upper_left, lower_right);
-  }
-};
-
-// Neighbours as 16-bit words: a value and how it changes.
-struct Words {
-  Bytes value, x, y, both;
-
-  Words(Bytes upper_left, Bytes upper_right, Bytes lower_left,
-        Bytes lower_right)
-      : value(upper_left),
-        x(RCJ_SIMD(sub_epi16)(upper_right, upper_left)),
-        y(RCJ_SIMD(sub_epi16)(lower_left, upper_left)),
-        both(RCJ_SIMD(sub_epi16)(
-            RCJ_SIMD(sub_epi16)(lower_right, lower_left), x)) {}
-};
-
-// The value of pixels in units of 1, `doubt` too low.
-Floats LowEnd(Floats value, Floats x, Floats y, Floats both, const Ways& ways,
-              int k) {
-  Floats sum = RCJ_SIMD(fmsub_ps)(both, ways.both[k], Number(kDoubt));
-  sum = RCJ_SIMD(fmadd_ps)(y, ways.y[k], sum);
-  sum = RCJ_SIMD(fmadd_ps)(x, ways.x[k], sum);
-  return RCJ_SIMD(fmadd_ps)(value, Number(1.0f / 65536), sum);
-}
-
-// Truncated values, and in `other` what they would be if they were too high.
-Bytes Interpolate(const Neighbours& n, const Ways& ways, Bytes* other) {
-  const Bytes zero{};
-#define RCJ_WORDS(half)                                                 \
-  Words(RCJ_SIMD(unpack##half##_epi8)(n.upper_left, zero),              \
-        RCJ_SIMD(unpack##half##_epi8)(n.upper_right, zero),             \
-        RCJ_SIMD(unpack##half##_epi8)(n.lower_left, zero),              \
-        RCJ_SIMD(unpack##half##_epi8)(n.lower_right, zero))
-  const Words words[2] = {RCJ_WORDS(lo), RCJ_WORDS(hi)};
-#undef RCJ_WORDS
-  Bytes high[4], low[4];
-  for (int k = 0; k < 4; ++k) {
-    const Words& w = words[k / 2];
-    // In the upper half of a dword a word is its own value times 2^16.
-    const auto floats = [&](Bytes v) {
-      return RCJ_SIMD(cvtepi32_ps)(k % 2 ? RCJ_SIMD(unpackhi_epi16)(zero, v)
-                                         : RCJ_SIMD(unpacklo_epi16)(zero, v));
-    };
-    const Floats end = LowEnd(floats(w.value), floats(w.x), floats(w.y),
-                              floats(w.both), ways, k);
-    low[k] = RCJ_SIMD(cvttps_epi32)(end);
-    high[k] =
-        RCJ_SIMD(cvttps_epi32)(RCJ_SIMD(add_ps)(end, Number(2 * kDoubt)));
-  }
-  *other = Pack(low);
-  return Pack(high);
-}
 
 }  // namespace
 
@@ -231,7 +133,6 @@ RotatedRow::Block RotatedRow::BlockAt(const Lane* lanes, bool whole) const {
   }
   const Bytes first_x = simd::SetLanes(x), first_y = simd::SetLanes(y);
   const Bytes fraction = Dwords((1 << kCoarse) - 1);
-  const Floats unit = Number(1.0f / (1 << kCoarse) / 65536);
   Bytes columns[4], rows[4];
   for (int k = 0; k < 4; ++k) {
     const auto steps = [&](const int32_t* table) {
@@ -248,13 +149,7 @@ RotatedRow::Block RotatedRow::BlockAt(const Lane* lanes, bool whole) const {
     }
     columns[k] = RCJ_SIMD(srai_epi32)(px, kCoarse);
     rows[k] = RCJ_SIMD(srai_epi32)(py, kCoarse);
-    Ways& ways = block.ways;
-    const Floats fx = RCJ_SIMD(cvtepi32_ps)(px & fraction);
-    const Floats fy = RCJ_SIMD(cvtepi32_ps)(py & fraction);
-    ways.x[k] = RCJ_SIMD(mul_ps)(fx, unit);
-    ways.y[k] = RCJ_SIMD(mul_ps)(fy, unit);
-    ways.both[k] = RCJ_SIMD(mul_ps)(
-        ways.x[k], RCJ_SIMD(mul_ps)(fy, Number(1.0f / (1 << kCoarse))));
+    block.ways.Set(k, px & fraction, py & fraction);
   }
   const Bytes column = Pack(columns), row = Pack(rows);
   const Bytes all = RCJ_SIMD(set1_epi8)(-1);
@@ -286,15 +181,11 @@ void RotatedRow::Fill(const Line& x, const Line& y, int64_t row,
     const Block block = BlockAt(lanes, whole);
     for (int c = 0; c < 3; ++c) {
       const Neighbours n = block.Collect(from_, c);
-      Bytes other;
-      const Bytes values = Interpolate(n, block.ways, &other);
+      const Estimate estimate = Interpolate(n, block.ways);
       uint8_t* to = to_.Row(c, row) + i;
-      simd::Store(to, values);
-      if (!simd::AnySet(values ^ other)) continue;
-      const Bytes flat =
-          n.Flat() & ~block.ways.AtTaps();
-      uint64_t doubts = ~simd::Mask(simd::Equal(values, other) | flat);
-      if (simd::kBytes < 64) doubts &= (uint64_t{1} << simd::kBytes % 64) - 1;
+      simd::Store(to, estimate.values);
+      if (estimate.Sure()) continue;
+      uint64_t doubts = estimate.Doubts(n, block.ways);
       for (; doubts; doubts &= doubts - 1) {
         const int at = __builtin_ctzll(doubts);
         if (i + at >= end) break;

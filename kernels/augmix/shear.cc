@@ -15,22 +15,16 @@ void MoveRow(const uint8_t* from, int64_t n, uint16_t share, uint8_t* to) {
   const bool large = share >> 15;
 #ifdef RCJ_SIMD
   using simd::Bytes;
-  const Bytes zero{};
   const Bytes multiplier = RCJ_SIMD(set1_epi16)(static_cast<int16_t>(share));
+  const auto moved = [&](Bytes low, Bytes high) {
+    const Bytes difference = RCJ_SIMD(sub_epi16)(high, low);
+    return RCJ_SIMD(add_epi16)(large ? high : low,
+                               RCJ_SIMD(mulhi_epi16)(difference, multiplier));
+  };
   for (int64_t i = 0; i < n; i += simd::kBytes) {
     const Bytes low = simd::Load(from + i), high = simd::Load(from + i + 1);
-    const Bytes base = large ? high : low;
-    const auto moved = [&](Bytes base, Bytes low, Bytes high) {
-      const Bytes difference = RCJ_SIMD(sub_epi16)(high, low);
-      return RCJ_SIMD(add_epi16)(
-          base, RCJ_SIMD(mulhi_epi16)(difference, multiplier));
-    };
-    const Bytes first = moved(RCJ_SIMD(unpacklo_epi8)(base, zero),
-                              RCJ_SIMD(unpacklo_epi8)(low, zero),
-                              RCJ_SIMD(unpacklo_epi8)(high, zero));
-    const Bytes second = moved(RCJ_SIMD(unpackhi_epi8)(base, zero),
-                               RCJ_SIMD(unpackhi_epi8)(low, zero),
-                               RCJ_SIMD(unpackhi_epi8)(high, zero));
+    const Bytes first = moved(simd::Widen<0>(low), simd::Widen<0>(high));
+    const Bytes second = moved(simd::Widen<1>(low), simd::Widen<1>(high));
     simd::Store(to + i, RCJ_SIMD(packus_epi16)(first, second));
   }
 #else

@@ -39,8 +39,7 @@ struct Device {
       auto memory = Undefined<CountMemory>();
       const Range range(problem.Pixels(), block % parts, parts);
       Threads([&](int t) { ClearCounts(memory, t); });
-      Threads(
-          [&](int t) { VisitPixels(problem, chain, d, range, memory, t); });
+      Threads([&](int t) { VisitPixels(problem, chain, d, range, memory, t); });
       Threads([&](int t) { AddCounts(problem, chain, memory, t); });
     }
   }
@@ -75,8 +74,7 @@ struct Device {
       Threads([&](int t) {
         MixPixels(problem, place.row, place.first, memory, t);
       });
-      Threads(
-          [&](int t) { WriteView(problem, place.first, memory, view, t); });
+      Threads([&](int t) { WriteView(problem, place.first, memory, view, t); });
     }
   }
 };
@@ -91,7 +89,7 @@ ffi::Error Run(ffi::BufferR4<ffi::U8> images, ffi::BufferR3<ffi::S32> op,
                ffi::BufferR1<ffi::F32> m, ffi::BufferR1<ffi::F32> scale,
                ffi::BufferR1<ffi::F32> offset,
                ffi::Result<ffi::AnyBuffer> views, bool clean) {
-  const Operands operands{images, op,     param, weights, m,
+  const Operands operands{images, op,     param,  weights, m,
                           scale,  offset, *views, clean};
   Problem problem{};
   const ffi::Error wrong = operands.Read(problem);

@@ -86,6 +86,13 @@ inline Bytes SetLanes(const int32_t* values) {
 #endif
 }
 
+// The bytes of the lower (0) or upper (1) half of each lane, as 16-bit words.
+template <int kHalf>
+inline Bytes Widen(Bytes v) {
+  return kHalf ? RCJ_SIMD(unpackhi_epi8)(v, Bytes{})
+               : RCJ_SIMD(unpacklo_epi8)(v, Bytes{});
+}
+
 // `b` where the highest bit of a byte of `mask` is set, else `a`.
 inline Bytes Blend(Bytes a, Bytes b, Bytes mask) {
 #if defined(__AVX512BW__)

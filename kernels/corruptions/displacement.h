@@ -27,31 +27,27 @@ class Displacement {
               float* __restrict result) const {
     const int64_t height = RowsOfTiles(height_);
     const int64_t width = ColumnsOfTiles(width_);
-    const auto take = [&] {
-      return Matrix{scratch.Take<double>(height * width), width};
-    };
-    const Matrix field = take(), halfway = take();
+    double* field = scratch.Take<double>(height * width);
+    double* halfway = scratch.Take<double>(height * width);
     for (int64_t y = 0; y < height_; ++y) {
-      double* row = std::copy_n(noise + y * width_, width_,
-                                field.values + y * width);
-      std::fill_n(row, width - width_, 0.0);
+      double* end = std::copy_n(noise + y * width_, width_, field + y * width);
+      std::fill_n(end, width - width_, 0.0);
     }
     for (int64_t y = 0; y < height; y += kTileRows) {
       const Band band = rows_.band(y, y + kTileRows);
       for (int64_t x = 0; x < width; x += kTileColumns) {
-        MultiplyTile(rows_.matrix(), field, y, x, band, halfway);
+        MultiplyTile(rows_.matrix(), {field, width}, y, x, band, halfway);
       }
     }
-    // The noise is not needed any more.
-    const Matrix& smooth = field;
+    double* smooth = field;  // the noise is not needed any more
     for (int64_t y = 0; y < height; y += kTileRows) {
       for (int64_t x = 0; x < width; x += kTileColumns) {
         const Band band = columns_.band(x, x + kTileColumns);
-        MultiplyTile(halfway, columns_.matrix(), y, x, band, smooth);
+        MultiplyTile({halfway, width}, columns_.matrix(), y, x, band, smooth);
       }
     }
     for (int64_t y = 0; y < height_; ++y) {
-      const double* row = smooth.values + y * width;
+      const double* row = smooth + y * width;
       for (int64_t x = 0; x < width_; ++x) {
         result[y * width_ + x] = static_cast<float>(row[x] * scale_);
       }

@@ -19,7 +19,7 @@ inline int64_t ColumnsOfTiles(int64_t columns) {
 }
 
 struct Matrix {
-  double* values;
+  const double* values;
   int64_t stride;
 };
 
@@ -29,9 +29,9 @@ struct Band {
 };
 
 // The tile of a * b that begins at a row and a column, of the terms in a band.
+// The rows of the product are as far apart as those of b.
 inline void MultiplyTile(const Matrix& a, const Matrix& b, int64_t row,
-                         int64_t column, const Band& band,
-                         const Matrix& product) {
+                         int64_t column, const Band& band, double* product) {
   Double4 p[kTileRows] = {}, q[kTileRows] = {};
   const double* left = a.values + row * a.stride;
   const double* right = b.values + column;
@@ -47,7 +47,7 @@ inline void MultiplyTile(const Matrix& a, const Matrix& b, int64_t row,
   }
 #pragma GCC unroll 4
   for (int i = 0; i < kTileRows; ++i) {
-    double* to = product.values + (row + i) * product.stride + column;
+    double* to = product + (row + i) * b.stride + column;
     Four(to) = p[i];
     Four(to + 4) = q[i];
   }

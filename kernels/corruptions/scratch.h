@@ -31,7 +31,7 @@ class Scratch {
   // Room for values, which are undefined, aligned to 64 bytes.
   template <class T>
   T* Take(int64_t count) {
-    const size_t bytes = (count * sizeof(T) + 63) / 64 * 64;
+    const size_t bytes = count * sizeof(T) / 64 * 64 + 64;
     Memory& memory = Kept();
     if (memory.used + bytes > memory.size) memory.Grow(bytes);
     T* room = reinterpret_cast<T*>(memory.blocks.back().get() + memory.used);

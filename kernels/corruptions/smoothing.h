@@ -29,9 +29,7 @@ class Smoothing {
     }
   }
 
-  Matrix matrix() const {
-    return {const_cast<double*>(values_.data()), stride_};
-  }
+  Matrix matrix() const { return {values_.data(), stride_}; }
 
   // What the pixels begin..end-1 are made of.
   Band band(int64_t begin, int64_t end) const {

@@ -95,8 +95,8 @@ def render(
 ) -> Float[np.ndarray, 'N H W 3']:
   """`apply` before its truncation, by the reference: float32 or float64.
 
-  Values are in 0..255. Arguments and errors are those of `apply`; what Pillow
-  computes (pixelate, JPEG) and motion blur are whole numbers already.
+  Values are in 0..255. Arguments and errors are those of `apply`; pixelate,
+  JPEG and motion blur are whole numbers already.
   """
   row = _check(images, fields, name, severity, table)
   if CORRUPTIONS[name].on_host:
@@ -116,7 +116,7 @@ def apply(
 ) -> UInt8[np.ndarray, 'N H W 3']:
   """Corrupts images by fields that `draw` gave, without randomness.
 
-  Runs on the default device, pixelate and JPEG on the host.
+  Runs on the default device, JPEG on the host.
 
   Args:
     images: uint8 RGB, any height and width from 8 pixels.
@@ -124,7 +124,7 @@ def apply(
     name: one of `NAMES`.
     severity: 1 to 5.
     table: as in `draw`.
-    implementation: see `rcj.ops.dispatch.run`; all give the same.
+    implementation: see `rcj.ops.dispatch.run`; JPEG has only the reference.
 
   Returns:
     uint8, truncated (not rounded), as the benchmark stores its images; it may
@@ -137,8 +137,8 @@ def apply(
   """
   row = _check(images, fields, name, severity, table)
   corruption = CORRUPTIONS[name]
-  if not corruption.native and implementation not in (None, 'reference'):
-    raise NativeError(f'{name} has no native kernel')
+  if corruption.on_host and implementation not in (None, 'reference'):
+    raise NativeError(f'{name} has no native kernel: it runs through Pillow')
   if corruption.on_host:
     return _on_host(images, name, row)
   with jax.enable_x64(corruption.double):
@@ -207,7 +207,7 @@ def _check(
   return row
 
 
-@functools.lru_cache
+@functools.lru_cache(maxsize=1024)
 def _field_shapes(
   name: str, shape: tuple[int, ...], row: tuple[float, ...]
 ) -> dict[str, tuple[int, ...]]:
@@ -225,7 +225,7 @@ def _arrays(name: str, row: tuple[float, ...]) -> tuple[Any, ...]:
   return _cached_arrays(name, row, jax.config.jax_enable_x64)
 
 
-@functools.lru_cache
+@functools.cache
 def _cached_arrays(
   name: str, row: tuple[float, ...], double: bool
 ) -> tuple[Any, ...]:
@@ -270,8 +270,6 @@ def _apply(name, implementation, images, fields, prepared):
   def reference(images, fields, *prepared):
     return corruption.apply(images, fields, *prepared).astype(jnp.uint8)
 
-  if not corruption.native:
-    return reference(images, fields, *prepared)
   how = {'reference': reference, 'implementation': implementation}
   return ops.apply(name, images, fields, prepared, **how)
 

@@ -52,9 +52,9 @@ class Corruption:
       one image's fields.
     prepare: a row of the severity table to arrays of a shape that severities
       share, so that they run the same compiled program.
-    on_host: whether `apply` runs in numpy and Pillow.
+    on_host: whether `apply` runs in numpy and Pillow; all others have a kernel,
+      see `rcj.ops.corruptions`.
     double: whether `apply` is traced with 64-bit types enabled.
-    native: whether there is a kernel, as `rcj.ops.corruptions` says.
     assets: folder of textures, height, width and the row to what `draw` takes
       after the prepared parameters.
   """
@@ -64,57 +64,36 @@ class Corruption:
   prepare: Callable[..., tuple[Any, ...]] = as_given
   on_host: bool = False
   double: bool = False
-  native: bool = False
   assets: Callable[..., tuple[Array, ...]] = no_assets
 
 
 _double = functools.partial(Corruption, double=True)
 CORRUPTIONS = {
-  'gaussian_noise': Corruption(
-    noise.gaussian, noise.draw_gaussian, native=True
-  ),
-  'shot_noise': Corruption(
-    noise.shot, noise.draw_shot, noise.poisson_table, native=True
-  ),
-  'impulse_noise': Corruption(noise.impulse, noise.draw_impulse, native=True),
-  'defocus_blur': Corruption(
-    blur.defocus, prepare=blur.disk_kernel, native=True
-  ),
-  'glass_blur': _double(
-    glass.glass, glass.draw_glass, glass.glass_kernel, native=True
-  ),
+  'gaussian_noise': Corruption(noise.gaussian, noise.draw_gaussian),
+  'shot_noise': Corruption(noise.shot, noise.draw_shot, noise.poisson_table),
+  'impulse_noise': Corruption(noise.impulse, noise.draw_impulse),
+  'defocus_blur': Corruption(blur.defocus, prepare=blur.disk_kernel),
+  'glass_blur': _double(glass.glass, glass.draw_glass, glass.glass_kernel),
   'motion_blur': _double(
-    motion.motion, motion.draw_motion, motion.streak_kernel, native=True
+    motion.motion, motion.draw_motion, motion.streak_kernel
   ),
-  'zoom_blur': _double(zoom.zoom, prepare=zoom.zoom_levels, native=True),
-  'snow': _double(snow.snow, snow.draw_snow, snow.snow_kernel, native=True),
+  'zoom_blur': _double(zoom.zoom, prepare=zoom.zoom_levels),
+  'snow': _double(snow.snow, snow.draw_snow, snow.snow_kernel),
   'frost': _double(
-    frost.frost,
-    frost.draw_frost,
-    frost.frost_weights,
-    assets=frost.textures,
-    native=True,
+    frost.frost, frost.draw_frost, frost.frost_weights, assets=frost.textures
   ),
-  'fog': Corruption(weather.fog, weather.draw_fog, native=True),
-  'brightness': _double(hsv.brightness, native=True),
-  'contrast': Corruption(digital.contrast, native=True),
+  'fog': Corruption(weather.fog, weather.draw_fog),
+  'brightness': _double(hsv.brightness),
+  'contrast': Corruption(digital.contrast),
   'elastic_transform': _double(
-    elastic.elastic,
-    elastic.draw_elastic,
-    elastic.elastic_kernel,
-    native=True,
+    elastic.elastic, elastic.draw_elastic, elastic.elastic_kernel
   ),
-  'pixelate': _double(digital.pixelate, native=True),
+  'pixelate': _double(digital.pixelate),
   'jpeg_compression': Corruption(digital.jpeg, on_host=True),
-  'speckle_noise': Corruption(noise.speckle, noise.draw_gaussian, native=True),
-  'gaussian_blur': _double(
-    gaussian.gaussian_blur, prepare=gaussian.taps, native=True
-  ),
+  'speckle_noise': Corruption(noise.speckle, noise.draw_gaussian),
+  'gaussian_blur': _double(gaussian.gaussian_blur, prepare=gaussian.taps),
   'spatter': _double(
-    spatter.spatter,
-    spatter.draw_spatter,
-    spatter.spatter_kernels,
-    native=True,
+    spatter.spatter, spatter.draw_spatter, spatter.spatter_kernels
   ),
-  'saturate': _double(hsv.saturate, native=True),
+  'saturate': _double(hsv.saturate),
 }

@@ -1,17 +1,16 @@
 """Corruptions by native kernels: from uint8 images to uint8 images in one call.
 
 A kernel of the corruption `name` is the FFI handler `corrupt_<name>` in
-kernels/corruptions/ (`CorruptionHandler` of image.h begins its binding), and
-`native=True` in the registry of `rcj.corruptions.dispatch`, which is all that
-there is to say in Python. Its operands are those of the reference:
+kernels/corruptions/: `CorruptionHandler` of image.h begins its binding. There
+is nothing to say in Python. Its operands are those of the reference:
 
 1. the images, u8[N,H,W,3], and the result of the same shape, truncated;
 2. the fields, in the order of their names;
 3. the prepared parameters, in the order of `prepare`.
 
 Integers and booleans keep their types (a Python int is s32); real numbers are
-f64 where the registry says `double`, else f32. An operand that a kernel does
-not need is bound all the same.
+f64 where `rcj.corruptions.registry` says `double`, else f32. An operand that a
+kernel does not need is bound all the same.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ inline int64_t Together(const Problem& problem, int64_t scratch) {
       sizeof(Pixel) * int64_t{problem.Buffers()} * problem.Pixels();
   const int64_t chains = int64_t{problem.A} * problem.K;
   const int64_t fitting = scratch / std::max<int64_t>(1, chains * each);
-  const int64_t blocks = kMaxBlocks / (int64_t{problem.Views()} * Tiles(problem));
+  const int64_t views = problem.Views();
+  const int64_t blocks = kMaxBlocks / (views * Tiles(problem));
   return std::clamp<int64_t>(std::min(fitting, blocks), 1, problem.B);
 }
 
@@ -63,8 +64,7 @@ struct Place {
     image = block / views / tiles;
     first = block / views % tiles * kTile;
     view = image * views + v;
-    row = problem.clean && v == 0 ? -1
-                                  : image * problem.A + v - problem.clean;
+    row = problem.clean && v == 0 ? -1 : image * problem.A + v - problem.clean;
   }
 };
 

@@ -49,9 +49,9 @@ RCJ_BOTH void MixPixels(const Problem& problem, int64_t row, int first,
   for (int k = 0; k < problem.K; ++k) {
     const View view = problem.Seen(row * problem.K + k);
     const float weight = m * problem.weights[row * problem.K + k];
-    for (int i = t; i < end; i += kBlock) {
-      const int x = (first + i) % problem.W, y = (first + i) / problem.W;
-      AddPixel(weight, Evaluate(view, x, y), memory.value + 3 * i);
+    for (Walk at(first + t, problem.W); at.i < first + end; at.Next()) {
+      float* sum = memory.value + 3 * (at.i - first);
+      AddPixel(weight, Evaluate(view, at.x, at.y), sum);
     }
   }
 }
@@ -71,8 +71,8 @@ RCJ_BOTH void WriteView(const Problem& problem, int first,
 
 // The view of the image itself, in one part.
 template <class T>
-RCJ_BOTH void WriteClean(const Problem& problem, int64_t i, int first,
-                         T* view, int t) {
+RCJ_BOTH void WriteClean(const Problem& problem, int64_t i, int first, T* view,
+                         int t) {
   const uint8_t* image = problem.Image(i);
   const int values = 3 * Clamp(problem.Pixels() - first, 0, kTile);
   for (int v = t; v < values; v += kBlock) {

@@ -66,7 +66,8 @@ struct Operands {
     const auto type = views.element_type();
     return shape[3] == 3 && A * B == rows && Is(param, {rows, K, plan[2], 3}) &&
            Is(weights, {rows, K}) && Is(m, {rows}) && Is(scale, {3}) &&
-           Is(offset, {3}) && Is(views, {B, A + clean, shape[1], shape[2], 3}) &&
+           Is(offset, {3}) &&
+           Is(views, {B, A + clean, shape[1], shape[2], 3}) &&
            (type == ffi::F32 || type == ffi::BF16);
   }
 

@@ -142,8 +142,8 @@ RCJ_BOTH Pixel Blend(Pixel degenerate, Pixel pixel, float factor) {
 }
 
 RCJ_BOTH int Grey(Pixel p) {
-  return (19595 * Channel(p, 0) + 38470 * Channel(p, 1) +
-          7471 * Channel(p, 2) + 32768) >>
+  return (19595 * Channel(p, 0) + 38470 * Channel(p, 1) + 7471 * Channel(p, 2) +
+          32768) >>
          16;
 }
 

@@ -14,14 +14,14 @@ namespace rcj::augmix_gpu {
 struct Problem {
   int64_t B;
   int A, K, D, H, W;
-  bool clean;              // the first view is the image itself
-  const uint8_t* images;   // [B,H,W,3]
-  const int32_t* op;       // [B*A,K,D]
-  const float* param;      // [B*A,K,D,3]
-  const float* weights;    // [B*A,K]
-  const float* m;          // [B*A]
-  const float* scale;      // [3]
-  const float* offset;     // [3]
+  bool clean;             // the first view is the image itself
+  const uint8_t* images;  // [B,H,W,3]
+  const int32_t* op;      // [B*A,K,D]
+  const float* param;     // [B*A,K,D,3]
+  const float* weights;   // [B*A,K]
+  const float* m;         // [B*A]
+  const float* scale;     // [3]
+  const float* offset;    // [3]
 
   // Scratch memory.
   Chain* chains;           // [B*A*K]
@@ -54,6 +54,25 @@ struct Problem {
     const Pixel* pixels = nullptr;
     if (state.source >= 0) pixels = Buffer(chain, state.source);
     return View(state, Image(chain / (A * K)), pixels, H, W);
+  }
+};
+
+// Every kBlock-th pixel of an image, by place.
+struct Walk {
+  int i, x, y, W, across, down;
+
+  RCJ_BOTH Walk(int i, int W)
+      : i(i), x(i % W), y(i / W), W(W), across(kBlock % W), down(kBlock / W) {}
+
+  // Without the divisions of a new start.
+  RCJ_BOTH void Next() {
+    i += kBlock;
+    x += across;
+    y += down;
+    if (x >= W) {
+      x -= W;
+      ++y;
+    }
   }
 };
 

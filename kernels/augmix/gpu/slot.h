@@ -45,10 +45,10 @@ RCJ_BOTH void VisitPixels(const Problem& problem, int64_t chain, int d,
   Pixel* buffer = nullptr;
   if (write) buffer = problem.Buffer(chain, NextBuffer(problem.chains[chain]));
   unsigned long long grey = 0;
-  for (int i = range.begin + t; i < range.end; i += kBlock) {
-    const Pixel p = Evaluate(view, i % problem.W, i / problem.W);
+  for (Walk at(range.begin + t, problem.W); at.i < range.end; at.Next()) {
+    const Pixel p = Evaluate(view, at.x, at.y);
     if (write) {
-      buffer[i] = p;
+      buffer[at.i] = p;
     } else if (op == kContrast) {
       grey += Grey(p);
     } else {

@@ -62,7 +62,7 @@ RCJ_BOTH int NewValue(int op, double param, const Summary& summary,
       return Equalize(summary, pixels, v);
     case kPosterize:
       return v >> (8 - Clamp(static_cast<int>(param), 0, 8))
-                  << (8 - Clamp(static_cast<int>(param), 0, 8));
+                      << (8 - Clamp(static_cast<int>(param), 0, 8));
     case kSolarize:
       return v < static_cast<int>(param) ? v : 255 - v;
     case kContrast:
