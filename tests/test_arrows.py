@@ -31,7 +31,7 @@ LEAVES = {
   'size',
   'weights',
 }
-MODELS = {'models', 'native', 'ops', *LEAVES, *BASE}
+MODELS = {'graph', 'models', 'native', 'ops', *LEAVES, *BASE}
 EVERYTHING = MODELS | {
   'carry',
   'checkpoint',
@@ -65,7 +65,8 @@ ALLOWED = {
   'augment': {'ops', *BASE},
   'corruptions': {'native', 'ops', *BASE},
   'weights': {'masks', *BASE},
-  'models': {'weights', *BASE},
+  'graph': {'types'},
+  'models': {'graph', 'weights', *BASE},
   'deepaugment': {'augment', 'models', *BASE},
   'data': BASE,
   'checkpoint': {'files', *BASE},

@@ -106,7 +106,7 @@ def test_masking_equals_removing(name, monkeypatch):
     intact = full(params, stats)
     rs = np.random.RandomState(seed)
     masked, left, left_stats = params, params, stats
-    for group in module.channel_groups():
+    for group in models.channel_groups(module):
       n = tree.leaves(params)[group.kernels[0]].shape[-1]
       dead = rs.choice(n, n // 2, replace=False)
       masked = mask(masked, group, dead)
@@ -153,7 +153,7 @@ def test_masking_mobile_filters_by_l1_equals_removing(
 ):
   module = MobileNet(SMALL_MOBILE[name], 5, width=width, stem='half', norm=norm)
   params, stats = variables(module)
-  groups = module.channel_groups()
+  groups = models.channel_groups(module)
   mask = by_l1(params, groups, 0.6)
   masked = masks.apply(params, mask)
   left, left_stats = params, stats
@@ -193,7 +193,7 @@ def test_masking_before_preactivation_equals_removing(card):
     return models.outputs(module, params, stats, x, train=False)[0].logits
 
   params, stats = variables(module)
-  groups = module.channel_groups()
+  groups = models.channel_groups(module)
   mask = by_l1(params, groups, 0.5)
   left, left_stats = params, stats
   for group in groups:
@@ -208,7 +208,9 @@ def test_masking_before_preactivation_equals_removing(card):
 
 
 def test_plain_batchnorm_has_no_groups():
-  assert models.create('wide_resnet18_2', num_classes=2).channel_groups() == ()
+  assert (
+    models.channel_groups(models.create('wide_resnet18_2', num_classes=2)) == ()
+  )
 
 
 @pytest.mark.parametrize(
@@ -226,7 +228,7 @@ def test_every_convolution_is_in_one_group(name, options):
   module = models.create(name, num_classes=10, **options)
   params, _ = shapes(module)
   sizes = {n: x.shape for n, x in tree.leaves(params).items()}
-  groups = module.channel_groups()
+  groups = models.channel_groups(module)
   if getattr(module, 'norm', None) == 'plain':
     assert groups == ()
     return
@@ -252,7 +254,7 @@ def test_every_convolution_is_in_one_group(name, options):
 
 
 def test_option_a_leaves_the_stream_alone():
-  groups = models.create('resnet20', num_classes=10).channel_groups()
+  groups = models.channel_groups(models.create('resnet20', num_classes=10))
   assert len(groups) == 9
   assert groups[0].kernels == ('stage1_block1/conv1/kernel',)
   assert groups[0].followers == (
@@ -263,7 +265,7 @@ def test_option_a_leaves_the_stream_alone():
 
 
 def test_projection_starts_a_new_group():
-  groups = models.create('resnet50', num_classes=10).channel_groups()
+  groups = models.channel_groups(models.create('resnet50', num_classes=10))
   stem = next(g for g in groups if 'conv_stem/kernel' in g.kernels)
   assert stem.kernels == ('conv_stem/kernel',)
   assert stem.readers == (
@@ -271,9 +273,9 @@ def test_projection_starts_a_new_group():
     'stage1_block1/conv_shortcut/kernel',
   )
   (last,) = [g for g in groups if 'head/kernel' in g.readers]
-  assert last.kernels == (
+  assert set(last.kernels) == {
     'stage4_block1/conv_shortcut/kernel',
     'stage4_block1/conv3/kernel',
     'stage4_block2/conv3/kernel',
     'stage4_block3/conv3/kernel',
-  )
+  }

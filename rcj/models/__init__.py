@@ -4,6 +4,8 @@ from rcj.models.apply import init as init
 from rcj.models.apply import logits as logits
 from rcj.models.apply import outputs as outputs
 from rcj.models.apply import predict as predict
+from rcj.models.fold import folded as folded
+from rcj.models.graph_net import GraphNet as GraphNet
 from rcj.models.quant_import import load_quant_dequant as load_quant_dequant
 from rcj.models.registry import NAMES as NAMES
 from rcj.models.registry import create as create
@@ -11,3 +13,5 @@ from rcj.models.registry import from_spec as from_spec
 from rcj.models.registry import preprocessing as preprocessing
 from rcj.models.registry import spec as spec
 from rcj.models.torch_import import load_torch as load_torch
+from rcj.models.trace import channel_groups as channel_groups
+from rcj.models.trace import graph_of as graph_of

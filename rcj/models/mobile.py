@@ -14,14 +14,15 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from rcj.models import mobile_groups, mobile_plan
+from rcj.models import mobile_plan
 from rcj.models.layers import BatchNorm, Conv, Dense, DepthwiseConv
 from rcj.models.padding import Padding
-from rcj.types import ChannelGroup
+from rcj.models.pooling import Add, MeanPool, Relu
 
 Activations = Float[Array, 'N H W C']
 Norm = Literal['batch', 'folded']
 
+MAXIMA = {'relu': None, 'relu6': 6.0}
 STEM_STRIDES = {'imagenet': 2, 'cifar': 1, 'half': 2}
 OPTIONS = {
   'stem': tuple(STEM_STRIDES),
@@ -35,31 +36,33 @@ class Block(nn.Module):
 
   Attributes:
     plan: what to build.
-    activation: 'relu6' or 'relu'.
+    maximum: of what a ReLU lets through, None for any.
     padding: of the depthwise convolution.
     norm: 'batch', or 'folded' for convolutions with bias in its place.
     dtype: type of the computation.
   """
 
   plan: mobile_plan.BlockPlan
-  activation: Literal['relu6', 'relu']
+  maximum: float | None
   padding: Padding = 'torch'
   norm: Norm = 'batch'
   dtype: Any = jnp.float32
 
   @nn.compact
   def __call__(self, x: Activations, *, train: bool) -> Activations:
-    plan, activate = self.plan, getattr(nn, self.activation)
+    plan = self.plan
     unit = functools.partial(
       _unit, norm=self.norm, dtype=self.dtype, train=train
     )
     y = x
     if plan.expands:
-      y = activate(unit('expand', y, Conv, plan.hidden, 1))
+      y = Relu(self.maximum)(unit('expand', y, Conv, plan.hidden, 1))
     depthwise = functools.partial(DepthwiseConv, padding=self.padding)
-    y = activate(unit('depthwise', y, depthwise, plan.size, plan.stride))
+    y = Relu(self.maximum)(
+      unit('depthwise', y, depthwise, plan.size, plan.stride)
+    )
     y = unit('project', y, Conv, plan.features, 1)
-    return x + y if plan.skips else y
+    return Add()(x, y) if plan.skips else y
 
 
 def _unit(
@@ -130,20 +133,20 @@ class MobileNet(nn.Module):
       the pooled feature that the classifier reads, float32.
     """
     architecture = self.architecture
-    activate = getattr(nn, architecture.activation)
+    maximum = MAXIMA[architecture.activation]
     unit = functools.partial(
       _unit, norm=self.norm, dtype=self.dtype, train=train
     )
     conv = functools.partial(Conv, padding=self.padding)
     features = mobile_plan.stem_features(architecture, self.width)
     stride = STEM_STRIDES[self.stem]
-    x = activate(unit('stem', x, conv, features, 3, stride))
+    x = Relu(maximum)(unit('stem', x, conv, features, 3, stride))
     maps = []
     for blocks in self._stages():
       for block in blocks:
         x = Block(
           block,
-          architecture.activation,
+          maximum,
           self.padding,
           self.norm,
           self.dtype,
@@ -151,18 +154,11 @@ class MobileNet(nn.Module):
         )(x, train=train)
       maps.append(x)
     features = mobile_plan.last_features(architecture, self.width)
-    x = activate(unit('last', x, conv, features, 1))
-    pooled = jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
+    x = Relu(maximum)(unit('last', x, conv, features, 1))
+    pooled = MeanPool()(x)
     logits = Dense(self.num_classes, self.dtype, name='head')(pooled)
     return logits.astype(jnp.float32), tuple(maps), pooled
 
   @nn.nowrap
   def _stages(self) -> tuple[tuple[mobile_plan.BlockPlan, ...], ...]:
     return mobile_plan.stages(self.architecture, self.width, self.stem)
-
-  @nn.nowrap
-  def channel_groups(self) -> tuple[ChannelGroup, ...]:
-    """Channels that must be removed together; see `mobile_groups`."""
-    return mobile_groups.channel_groups(
-      self._stages(), folded=self.norm == 'folded'
-    )

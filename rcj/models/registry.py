@@ -13,7 +13,9 @@ from typing import Any
 import jax.numpy as jnp
 from flax import linen as nn
 
+from rcj.graph import from_json
 from rcj.models import mnasnet, mobile, mobilenet_v2, resnet, wide_resnet
+from rcj.models.graph_net import GraphNet
 from rcj.types import Preprocessing
 
 
@@ -135,8 +137,11 @@ def preprocessing(name: str, *, stem: str | None = None) -> Preprocessing:
   return STEM_PREPROCESSING[create(name, num_classes=1, stem=stem).stem]
 
 
-def spec(module: nn.Module) -> dict[str, Any]:
+def spec(module: nn.Module | GraphNet) -> dict[str, Any]:
   """All that `from_spec` needs to make the module again, ready for JSON."""
+  if isinstance(module, GraphNet):
+    dtype = jnp.dtype(module.dtype).name
+    return {'graph': module.graph.to_json(), 'dtype': dtype}
   family, architecture = _find(module.architecture.name)
   return {
     'name': architecture.name,
@@ -147,8 +152,11 @@ def spec(module: nn.Module) -> dict[str, Any]:
   }
 
 
-def from_spec(description: Mapping[str, Any]) -> nn.Module:
+def from_spec(description: Mapping[str, Any]) -> nn.Module | GraphNet:
   """The module that `spec` described; equal to the original one."""
+  if 'graph' in description:
+    dtype = jnp.dtype(description['dtype'])
+    return GraphNet(from_json(description['graph']), dtype)
   return create(**description)
 
 

@@ -14,11 +14,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from rcj.models import resnet_groups, resnet_plan
+from rcj.models import resnet_plan
 from rcj.models.layers import BatchNorm, Conv, Dense
 from rcj.models.naming import pair
+from rcj.models.pooling import Add, MaxPool, MeanPool, PadShortcut, Relu
 from rcj.models.resnet_plan import Architecture
-from rcj.types import ChannelGroup
 
 Activations = Float[Array, 'N H W C']
 
@@ -82,21 +82,14 @@ class Block(nn.Module):
       conv = Conv(c.features, c.size, c.stride, self.dtype, name=f'conv{i}')
       y = norm(name=f'bn{i}')(conv(y))
       if i < len(self.plan.convs):
-        y = nn.relu(y)
+        y = Relu()(y)
     if self.plan.shortcut == 'projection':
       features, stride = self.plan.features, self.plan.stride
       conv = Conv(features, 1, stride, self.dtype, name='conv_shortcut')
       x = norm(name='bn_shortcut')(conv(x))
     elif self.plan.shortcut == 'pad':
-      x = _pad_shortcut(x, self.plan.features, self.plan.stride)
-    return nn.relu(y + x)
-
-
-def _pad_shortcut(x: Activations, features: int, stride: int) -> Activations:
-  extra = features - x.shape[-1]
-  before = extra // 2
-  padding = ((0, 0), (0, 0), (0, 0), (before, extra - before))
-  return jnp.pad(x[:, ::stride, ::stride], padding)
+      x = PadShortcut(self.plan.features, self.plan.stride)(x)
+    return Relu()(Add()(y, x))
 
 
 class ResNet(nn.Module):
@@ -146,7 +139,7 @@ class ResNet(nn.Module):
       for block in blocks:
         x = Block(block, self.dtype, name=block.name)(x, train=train)
       maps.append(x)
-    pooled = jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
+    pooled = MeanPool()(x)
     logits = Dense(self.num_classes, self.dtype, name='head')(pooled)
     return logits.astype(jnp.float32), tuple(maps), pooled
 
@@ -156,14 +149,7 @@ class ResNet(nn.Module):
     norm = BatchNorm(
       use_running_average=not train, dtype=self.dtype, name='bn_stem'
     )
-    x = nn.relu(norm(conv(x)))
+    x = Relu()(norm(conv(x)))
     if self.stem == 'imagenet':
-      x = nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+      x = MaxPool()(x)
     return x
-
-  @nn.nowrap
-  def channel_groups(self) -> tuple[ChannelGroup, ...]:
-    """Channels that must be removed together; see `resnet_groups`."""
-    return resnet_groups.channel_groups(
-      resnet_plan.stages(self.architecture, self.width)
-    )

@@ -15,11 +15,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from rcj.models import wide_groups, wide_plan
+from rcj.models import wide_plan
 from rcj.models.layers import BatchNorm, Conv, Dense
+from rcj.models.pooling import Add, MeanPool, Relu
 from rcj.models.resnet_plan import channels
 from rcj.models.wide_plan import Architecture, Norm
-from rcj.types import ChannelGroup
 
 Activations = Float[Array, 'N H W C']
 
@@ -76,9 +76,9 @@ class Block(nn.Module):
   def __call__(self, x: Activations, *, train: bool) -> Activations:
     norm = _norm(self.norm, self.dtype, train)
     features, stride = self.plan.features, self.plan.stride
-    active = nn.relu(norm(name='bn1')(x))
+    active = Relu()(norm(name='bn1')(x))
     y = Conv(features, 3, stride, self.dtype, name='conv1')(active)
-    y = nn.relu(norm(name='bn2')(y))
+    y = Relu()(norm(name='bn2')(y))
     y = Conv(features, 3, 1, self.dtype, name='conv2')(y)
     if self.plan.projects:
       conv = Conv(features, 1, stride, self.dtype, name='conv_shortcut')
@@ -87,7 +87,7 @@ class Block(nn.Module):
         x = norm(name='bn_shortcut')(x)
     elif self.architecture.activated_skip:
       x = active
-    return x + y
+    return Add()(x, y)
 
 
 def _norm(norm: Norm, dtype: Any, train: bool) -> Any:
@@ -153,23 +153,9 @@ class WideResNet(nn.Module):
         run = Block(block, architecture, self.norm, self.dtype, name=block.name)
         x = run(x, train=train)
       maps.append(x)
-    x = nn.relu(_norm(self.norm, self.dtype, train)(name='bn_last')(x))
-    pooled = jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
+    x = Relu()(_norm(self.norm, self.dtype, train)(name='bn_last')(x))
+    pooled = MeanPool()(x)
     head = Dense(
       self.num_classes, self.dtype, bias=architecture.head_bias, name='head'
     )
     return head(pooled).astype(jnp.float32), tuple(maps), pooled
-
-  @nn.nowrap
-  def channel_groups(self) -> tuple[ChannelGroup, ...]:
-    """Channels that must be removed together; see `wide_groups`.
-
-    None with 'plain' BatchNorm: it makes a constant of a silent channel, so no
-    mask can remove one.
-    """
-    if self.norm == 'plain':
-      return ()
-    return wide_groups.channel_groups(
-      wide_plan.stages(self.architecture, self.width),
-      projection_norm=self.architecture.projection_norm,
-    )

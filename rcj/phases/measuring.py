@@ -8,14 +8,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rcj import evaluate, masks, results, size, tree
+from rcj import evaluate, masks, models, results, size, tree
 from rcj.carry import Carry, Env, frozen
 from rcj.types import Frozen
 
 
 def parameters(network: Frozen) -> tuple[int, int]:
   """(all parameters, parameters left by masks and scores) of a network."""
-  groups = network.model.channel_groups()
+  groups = models.channel_groups(network.model)
   total = size.total(network.params)
   if tree.leaves(network.scores):
     k = network.effective.counts(network.scores)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from rcj import masks, scores, size, tree, weights
+from rcj import masks, models, scores, size, tree, weights
 from rcj.carry import Carry, Env, frozen, place
 from rcj.phases.measuring import parameters
 from rcj.types import Masks, TrainState
@@ -115,7 +115,7 @@ class Prune:
 
   def _scores(self, carry: Carry, env: Env, candidates: Masks) -> Any:
     params, key = carry.state.params, env.phase_key(carry)
-    groups = carry.model.channel_groups()
+    groups = models.channel_groups(carry.model)
     made: dict[str, Callable[[], Any]] = {
       'magnitude': lambda: scores.magnitude(params, candidates),
       'random': lambda: scores.random(key, params, candidates),
@@ -146,7 +146,7 @@ class Prune:
     everywhere = self._eligible(carry.state, None)
     ratio = _ratio(params, self.ratio, self.nonzero)
     if self.score.endswith('filter'):
-      groups = carry.model.channel_groups()
+      groups = models.channel_groups(carry.model)
       return size.density_for_filter_ratio(params, everywhere, ratio, groups)
     return size.density_for_ratio(params, everywhere, ratio)
 

@@ -92,7 +92,7 @@ def _reaches(network: Network, ratio: float, *, by_filter: bool) -> bool:
   alive = masks.eligible(params)
   try:
     if by_filter:
-      groups = network.module().channel_groups()
+      groups = models.channel_groups(network.module())
       size.density_for_filter_ratio(params, alive, ratio, groups)
     else:
       size.density_for_ratio(params, alive, ratio)

@@ -1,0 +1,62 @@
+"""Layers without parameters.
+
+They are modules, so that `trace.graph_of` sees them run.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+Activations = Float[Array, 'N H W C']
+
+
+class Relu(nn.Module):
+  """max(x, 0), and at most `maximum` where that is given (ReLU6)."""
+
+  maximum: float | None = None
+
+  def __call__(self, x: Activations) -> Activations:
+    y = nn.relu(x)
+    return y if self.maximum is None else jnp.minimum(y, self.maximum)
+
+
+class Add(nn.Module):
+  """The end of a residual block."""
+
+  def __call__(self, x: Activations, y: Activations) -> Activations:
+    return x + y
+
+
+class MaxPool(nn.Module):
+  """3x3 windows of stride 2, with a border of one pixel that never wins."""
+
+  def __call__(self, x: Activations) -> Float[Array, 'N h w C']:
+    return nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+
+
+class MeanPool(nn.Module):
+  """Mean over all pixels, in float32."""
+
+  def __call__(self, x: Activations) -> Float[Array, 'N C']:
+    return jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
+
+
+class PadShortcut(nn.Module):
+  """Shortcut without parameters, option A of He et al. section 4.2.
+
+  Attributes:
+    features: channels of the result; zeros fill them, half before and half
+      behind.
+    stride: takes every such pixel.
+  """
+
+  features: int
+  stride: int
+
+  def __call__(self, x: Activations) -> Float[Array, 'N h w D']:
+    extra = self.features - x.shape[-1]
+    before = extra // 2
+    padding = ((0, 0), (0, 0), (0, 0), (before, extra - before))
+    return jnp.pad(x[:, :: self.stride, :: self.stride], padding)
