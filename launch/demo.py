@@ -2,15 +2,18 @@
 
   bash launch/demo.sh [--workdir=runs/demo] [--seeds=1]
 
-Trains the networks of `NETWORKS`, each in its own run directory, measures them
-on clean, corrupted and rendered digits, prints one table and writes
-report.html. Networks that begin alike train once. What is finished is skipped,
-what was stopped continues.
+Trains the networks of `NETWORKS`, each in its own run directory, and measures
+them on clean, corrupted and rendered digits. The best compressed one is written
+as ONNX, and measured again in onnxruntime. Ends with tables and report.html.
+Networks that begin alike train once. What is finished is skipped, what was
+stopped continues.
 """
 
 import dataclasses
 import importlib.util
 import pathlib
+import shlex
+import subprocess
 import sys
 import time
 
@@ -38,6 +41,8 @@ NETWORKS = (
   ('hydra', {'ratio': 10.0}),
   ('hydra', {'ratio': 40.0}),
   ('hydra_kd', {'ratio': 10.0}),
+  ('l1', {'ratio': 3.0, 'shrink': True}),
+  ('l1', {'ratio': 3.0, 'shrink': True, 'quantize': 'int8'}),
 )
 
 
@@ -50,35 +55,81 @@ def digits_config(variant: str, **fields):
   return dataclasses.replace(module.get_config(variant), **fields)
 
 
-def main(argv: list[str]) -> None:
-  """Trains what is missing, prints the table, writes the report."""
-  logging.set_verbosity(logging.WARNING)  # orbax reports every file it writes
-  if len(argv) > 1:
-    raise app.UsageError(f'unknown arguments: {argv[1:]}')
-  console, begin = Console(), time.time()
-  folder = pathlib.Path(_WORKDIR.value)
+def train(folder: pathlib.Path, console: Console) -> dict[pathlib.Path, list]:
+  """Trains what is missing; the flags that stand for each run directory."""
   first = digits_config('std')
   data = first.load_data()
   suites = first.suites(data)
-  runs = []
+  runs = {}
   for seed in range(_SEEDS.value):
-    for variant, fields in NETWORKS:
-      config = digits_config(variant, seed=seed, scale=_SCALE.value, **fields)
-      size = f'-ratio{fields["ratio"]:g}' if fields else ''
-      runs.append(folder / f'{variant}{size}-seed{seed}')
-      console.print(f'[bold]{runs[-1].name}[/]')
-      try:
-        experiment.claim(runs[-1], config)
-      except ValueError as e:
-        sys.exit(str(e))
+    for variant, changed in NETWORKS:
+      fields = {'seed': seed, 'scale': _SCALE.value, **changed}
+      config = digits_config(variant, **fields)
+      words = [variant, *map(_word, changed.items()), f'seed{seed}']
+      run = folder / '-'.join(words)
+      runs[run] = [
+        f'--config={_ROOT / "configs" / "digits.py"}:{variant}',
+        *(f'--config.{name}={value}' for name, value in fields.items()),
+      ]
+      console.print(f'[bold]{run.name}[/]')
+      experiment.claim(run, config)
       experiment.execute(
         config,
-        runs[-1],
+        run,
         load_data=lambda: data,
         make_suites=lambda _: suites,
         prefixes=folder / 'shared',
         console=console,
       )
+  return runs
+
+
+def _word(field: tuple[str, object]) -> str:
+  name, value = field
+  return {'ratio': f'ratio{value}', 'shrink': 'shrunk'}.get(name, str(value))
+
+
+def best(rows: list[report.Row]) -> pathlib.Path:
+  """The run of the compressed network with the least error on corruptions."""
+  means = [
+    row
+    for row in rows
+    if (row.suite, row.corruption) == ('corrupted', 'mean') and row.ratio > 1
+  ]
+  return min(means, key=lambda row: row.error).folder
+
+
+def ship(run: pathlib.Path, config: list[str], console: Console) -> None:
+  """Writes a network as ONNX and measures it in onnxruntime."""
+  artifact = run / 'artifact'
+  commands = (
+    ('export', f'{artifact / "network.rcj"}', '--to=onnx'),
+    (
+      *('evaluate', f'--artifact={artifact / "network.onnx"}'),
+      *('--runtime=onnx', '--threads=1', f'--workdir={run}'),
+    ),
+  )
+  for name, *arguments in commands:
+    command = [f'launch/{name}.py', *arguments, *config]
+    console.print(f'[bold]python {shlex.join(command)}[/]', soft_wrap=True)
+    subprocess.run([sys.executable, *command], check=True, cwd=_ROOT)
+
+
+def main(argv: list[str]) -> None:
+  """Trains what is missing, ships the best, writes the report."""
+  logging.set_verbosity(logging.WARNING)  # orbax reports every file it writes
+  if len(argv) > 1:
+    raise app.UsageError(f'unknown arguments: {argv[1:]}')
+  console, begin = Console(), time.time()
+  folder = pathlib.Path(_WORKDIR.value).resolve()
+  try:
+    runs = train(folder, console)
+    run = best(report.read(runs))
+    ship(run, runs[run], console)
+  except ValueError as e:
+    sys.exit(str(e))
+  except subprocess.CalledProcessError as e:
+    sys.exit(e.returncode)
   rows = report.read(runs)
   report.print_table(rows, console)
   page = folder / 'report.html'

@@ -5,8 +5,8 @@ r"""Runs one experiment, or continues it where it was stopped.
     --config.density=0.05
 
 Every field of the config is a flag. The run directory gets config.json,
-metrics.jsonl, checkpoints/, results.csv and predictions.npz; the same command
-continues a run, another config in the same directory is refused.
+metrics.jsonl, checkpoints/, results.csv, predictions.npz and artifact/; the
+same command continues a run, another config in the same directory is refused.
 
 One process uses all devices of its machine. Started once per process by srun,
 mpirun or on a TPU pod (launch/slurm.sbatch, launch/tpu_pod.sh), or with

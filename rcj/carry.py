@@ -36,6 +36,7 @@ class Carry:
     model: module of the current network.
     effective: how its weights are made from params, masks and scores.
     preprocessing: normalisation of its input.
+    origin: model that it was shrunk or quantized from, or None.
     phase: index of the phase to run next.
     step: steps already taken within it.
     stream: state of its data stream, None at its beginning.
@@ -46,6 +47,7 @@ class Carry:
   model: Any = None
   effective: Effective = dataclasses.field(default_factory=weights.Masked)
   preprocessing: Preprocessing | None = None
+  origin: Any = None
   phase: int = 0
   step: int = 0
   stream: Mapping[str, Any] | None = None
@@ -108,6 +110,7 @@ def frozen(carry: Carry, classes: tuple[str, ...]) -> Frozen:
     effective=carry.effective,
     preprocessing=carry.preprocessing,
     classes=classes,
+    origin=carry.origin,
   )
 
 
@@ -188,9 +191,10 @@ def decode(items: Items, record: Mapping[str, Any], env: Env) -> Carry:
 
 
 def _statics(network: Frozen) -> dict[str, Any]:
-  effective = network.effective
+  effective, origin = network.effective, network.origin
   return {
     'model': models.spec(network.model),
+    'origin': None if origin is None else models.spec(origin),
     'effective': {
       'type': type(effective).__name__,
       'fields': dataclasses.asdict(effective),
@@ -202,10 +206,12 @@ def _statics(network: Frozen) -> dict[str, Any]:
 
 def _from_statics(record: Mapping[str, Any]) -> dict[str, Any]:
   effective, shown = record['effective'], dict(record['preprocessing'])
+  origin = record['origin']
   for name in ('mean', 'std'):
     shown[name] = tuple(shown[name])
   return {
     'model': models.from_spec(record['model']),
+    'origin': None if origin is None else models.from_spec(origin),
     'effective': getattr(weights, effective['type'])(**effective['fields']),
     'preprocessing': Preprocessing(**shown),
     'classes': tuple(record['classes']),

@@ -20,7 +20,7 @@ from etils import epath
 from rcj import cluster, locks
 from rcj.carry import Carry, Env, decode, encode
 from rcj.checkpoint import opened
-from rcj.phases import Evaluate, Save, Train
+from rcj.phases import Evaluate, Export, Save, Train
 from rcj.phases.loop import number, preempted, save, stop
 
 Phase = Callable[[Carry, Env], Carry]
@@ -38,7 +38,7 @@ def run(
 
   Raises:
     KeyError: if a phase wants a network that no phase before it saves.
-    ValueError: if two phases evaluate under the same label.
+    ValueError: if two phases evaluate, or export, under the same label.
     PreemptedError: after SIGTERM, on a cluster; a checkpoint is left.
   """
   check(recipe)
@@ -68,10 +68,10 @@ def check(recipe: Sequence[Phase]) -> None:
 
   Raises:
     KeyError: if a phase wants a network that no phase before it saves.
-    ValueError: if two phases evaluate under the same label.
+    ValueError: if two phases evaluate, or export, under the same label.
   """
   saved: set[str] = set()
-  labels: set[str] = set()
+  labels: set[tuple[str, str]] = set()
   for i, phase in enumerate(recipe):
     wanted = getattr(phase, 'teacher', None) or getattr(phase, 'to', None)
     if wanted is not None and wanted not in saved:
@@ -83,13 +83,14 @@ def check(recipe: Sequence[Phase]) -> None:
       saved.add(phase.name)
     if isinstance(phase, Train):
       saved.update(name for _, name in phase.snapshots)
-    if isinstance(phase, Evaluate):
-      if phase.network in labels:
+    if isinstance(phase, (Evaluate, Export)):
+      label = type(phase).__name__, phase.network
+      if label in labels:
         raise ValueError(
-          f'phase {i} evaluates {phase.network!r} a second time; give each '
-          'Evaluate its own network=...'
+          f'phase {i}, {label[0]}, has the label {label[1]!r} a second time; '
+          'give each its own network=...'
         )
-      labels.add(phase.network)
+      labels.add(label)
 
 
 def fingerprint(recipe: Sequence[Phase], env: Env) -> str:
@@ -154,8 +155,8 @@ def _train(
 
 
 def _shareable(recipe: Sequence[Phase]) -> int:
-  """Number of phases before the first evaluation, which none may skip."""
-  kinds = [isinstance(phase, Evaluate) for phase in recipe]
+  """Number of phases before the first that leaves results."""
+  kinds = [isinstance(phase, (Evaluate, Export)) for phase in recipe]
   return kinds.index(True) if any(kinds) else len(recipe)
 
 

@@ -17,10 +17,17 @@ from etils import epath
 
 from rcj import files
 
+# Every row has these.
 COLUMNS = (
   'run', 'variant', 'network', 'method', 'seed', 'parameters', 'nonzero',
   'ratio', 'suite', 'corruption', 'severity', 'protocol', 'n', 'error', 'low',
   'high',
+)  # fmt: skip
+# Rows may have these, '' where something was not measured: what a network
+# costs, `dense_` before its channels were removed; and one measured latency.
+COSTS = (
+  'dense_macs', 'macs', 'dense_bytes', 'bytes', 'packed_bytes', 'gzip_bytes',
+  'latency_ms', 'runtime', 'threads', 'batch', 'dtype',
 )  # fmt: skip
 _CELL = ('network', 'suite', 'corruption', 'severity')
 
@@ -30,11 +37,14 @@ def add_rows(
 ) -> None:
   """Writes rows to results.csv in place of older ones of the same cells."""
   path = epath.Path(workdir) / 'results.csv'
-  new = [{c: str(row[c]) for c in COLUMNS} for row in rows]
+  new = [
+    {c: str(row[c]) for c in COLUMNS} | {c: str(row.get(c, '')) for c in COSTS}
+    for row in rows
+  ]
   cells = {tuple(row[c] for c in _CELL) for row in new}
   old = [r for r in read_rows(path) if tuple(r[c] for c in _CELL) not in cells]
   text = io.StringIO(newline='')
-  writer = csv.DictWriter(text, COLUMNS)
+  writer = csv.DictWriter(text, (*COLUMNS, *COSTS))
   writer.writeheader()
   writer.writerows(old + new)
   files.write_whole(path, text.getvalue().encode())

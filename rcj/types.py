@@ -124,7 +124,20 @@ class Effective(Protocol):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Frozen:
-  """A finished network: teacher, deck member, evaluated or exported."""
+  """A finished network: teacher, deck member, evaluated or exported.
+
+  Attributes:
+    params: parameters, dormant (pruned) values included.
+    batch_stats: running mean and variance of BatchNorm.
+    masks: see `TrainState`.
+    scores: see `TrainState`.
+    model: module that computes logits, maps and the pooled feature.
+    effective: how its weights are made from params, masks and scores.
+    preprocessing: normalisation of its input.
+    classes: names of its outputs.
+    origin: model of the network that it was shrunk or quantized from, which
+      its size is compared with; None where that is `model`.
+  """
 
   params: Params
   batch_stats: PyTree
@@ -134,6 +147,7 @@ class Frozen:
   effective: Effective = dataclasses.field(metadata={'static': True})
   preprocessing: Preprocessing = dataclasses.field(metadata={'static': True})
   classes: tuple[str, ...] = dataclasses.field(metadata={'static': True})
+  origin: Any = dataclasses.field(default=None, metadata={'static': True})
 
 
 @jax.tree_util.register_dataclass

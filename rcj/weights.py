@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rcj import masks as masks_lib
-from rcj.types import Counts, Masks, Params, Scores
+from rcj.types import Counts, Frozen, Masks, Params, Scores
 
 
 def masked(
@@ -115,3 +115,20 @@ class Hydra:
     return masks_lib.counts_of(
       sizes, density=self.density, scope=self.scope, count='truncate'
     )
+
+
+def fixed(frozen: Frozen) -> Frozen:
+  """The same function with masks in place of learned scores.
+
+  A network without scores stays what it is.
+  """
+  if not jax.tree.leaves(frozen.scores):
+    return frozen
+  k = frozen.effective.counts(frozen.scores)
+  kept = masks_lib.keep_k(jax.tree.map(jnp.abs, frozen.scores), k)
+  return dataclasses.replace(
+    frozen,
+    masks=masks_lib.intersect(frozen.params, kept, frozen.masks),
+    scores=jax.tree.map(lambda _: None, frozen.params),
+    effective=Masked(),
+  )

@@ -86,6 +86,7 @@ class Config:
       distil(self.steps),
       phases.Prune('magnitude', density=0.3),
       phases.Evaluate('KD'),
+      phases.Export(),
     )
 
   def load_data(self):

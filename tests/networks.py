@@ -11,6 +11,8 @@ import numpy as np
 
 from rcj import models, tree
 from rcj.models.mobile_plan import Architecture, Row
+from rcj.types import Frozen
+from rcj.weights import Masked
 
 # Every kind of block of the mobile networks, without their depth.
 SMALL_MOBILE = {
@@ -34,6 +36,18 @@ SMALL_MOBILE = {
     scale=0.5,
     last_features=64,
   ),
+}
+
+# Networks by name, narrow, but of every family, shortcut and padding.
+NARROW = {
+  'resnet18': {'width': 0.1},
+  'resnet50': {'width': 0.05, 'stem': 'cifar'},
+  'resnet8': {'width': 0.25},
+  'resnet20': {'width': 0.5},
+  'mobilenet_v2': {'width': 0.1, 'padding': 'tf'},
+  'mnasnet0_5': {'width': 0.1},
+  'wide_resnet28_10': {'width': 0.05},
+  'wide_resnet18_2': {'width': 0.05},
 }
 
 
@@ -77,16 +91,35 @@ def size_of(params) -> int:
   return sum(math.prod(x.shape) for x in jax.tree.leaves(params))
 
 
-def random_network(module, seed=0):
-  """Parameters and statistics with no special values such as 0 and 1."""
+def narrow(name, seed=0, **options):
+  """One of `NARROW`, as it is used, with no special values in it."""
+  module = models.create(name, num_classes=5, **(NARROW[name] | options))
+  return frozen_of(module, seed)
+
+
+def frozen_of(module, seed=0):
+  """A dense network of five classes, with no special values in it."""
+  params, batch_stats = random_network(module, seed, offsets=0.5)
+  nowhere = jax.tree.map(lambda _: None, params)
+  how = models.preprocessing('resnet8')
+  return Frozen(
+    *(params, batch_stats, nowhere, nowhere),
+    *(module, Masked(), how, tuple('abcde')),
+  )
+
+
+def random_network(module, seed=0, *, offsets=0.2):
+  """Parameters and statistics with no special values such as 0 and 1.
+
+  `offsets` is the standard deviation of biases and means.
+  """
   rs = np.random.RandomState(seed)
 
   def leaf(name, x):
     if name.endswith(('var', 'scale')):
       return jnp.asarray(rs.uniform(0.5, 1.5, x.shape), jnp.float32)
-    fan_in = math.prod(x.shape[:-1]) if len(x.shape) > 1 else 25
-    values = rs.standard_normal(x.shape) * fan_in**-0.5
-    return jnp.asarray(values, jnp.float32)
+    std = math.prod(x.shape[:-1]) ** -0.5 if len(x.shape) > 1 else offsets
+    return jnp.asarray(rs.standard_normal(x.shape) * std, jnp.float32)
 
   params, batch_stats = shapes(module)
   return tree.map_named(leaf, params), tree.map_named(leaf, batch_stats)

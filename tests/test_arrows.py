@@ -40,6 +40,7 @@ EVERYTHING = MODELS | {
   'deepaugment',
   'evaluate',
   'experiment',
+  'export',
   'files',
   'grid',
   'journal',
@@ -66,7 +67,9 @@ ALLOWED = {
   'corruptions': {'native', 'ops', *BASE},
   'weights': {'masks', *BASE},
   'graph': {'types'},
-  'models': {'graph', 'weights', *BASE},
+  'models': {'graph', 'ops', 'weights', *BASE},
+  'quantize': {'graph', 'models', 'ops', *BASE},
+  'shrink': {'graph', 'models', 'weights', *BASE},
   'deepaugment': {'augment', 'models', *BASE},
   'data': BASE,
   'checkpoint': {'files', *BASE},
@@ -84,6 +87,7 @@ ALLOWED = {
   'optimizer': {'schedules', *BASE},
   'train': {'optimizer', *MODELS},
   'evaluate': {'data', 'train', 'optimizer', *MODELS},
+  'export': {'files', *MODELS},
   **dict.fromkeys(
     ('carry', 'phases', 'recipe', 'experiment', 's0', 'sweep'), EVERYTHING
   ),

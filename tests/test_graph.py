@@ -4,55 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from networks import shapes
+from networks import NARROW, narrow
 
 from rcj import graph as graphs
 from rcj import models, tree
 from rcj.graph import Graph, Relu
-from rcj.types import Frozen
-from rcj.weights import Masked
-
-# Narrow, but of every family, shortcut and padding.
-NETWORKS = {
-  'resnet18': {'width': 0.1},
-  'resnet50': {'width': 0.05, 'stem': 'cifar'},
-  'resnet8': {'width': 0.25},
-  'resnet20': {'width': 0.5},
-  'mobilenet_v2': {'width': 0.1, 'padding': 'tf'},
-  'mnasnet0_5': {'width': 0.1},
-  'wide_resnet28_10': {'width': 0.05},
-  'wide_resnet18_2': {'width': 0.05},
-}
 
 
-def network(name, seed=0):
-  """Weights and statistics without special values."""
-  module = models.create(name, num_classes=5, **NETWORKS[name])
-  rs = np.random.RandomState(seed)
-
-  def leaf(name, x):
-    if name.endswith(('var', 'scale')):
-      return jnp.asarray(rs.uniform(0.5, 1.5, x.shape), jnp.float32)
-    fan_in = math.prod(x.shape[:-1]) if len(x.shape) > 1 else 4
-    return jnp.asarray(rs.standard_normal(x.shape) * fan_in**-0.5, jnp.float32)
-
-  params, stats = (tree.map_named(leaf, x) for x in shapes(module))
-  nowhere = jax.tree.map(lambda _: None, params)
-  how = models.preprocessing(name)
-  return Frozen(
-    params, stats, nowhere, nowhere, module, Masked(), how, tuple('abcde')
-  )
-
-
-@pytest.fixture(scope='module', params=NETWORKS)
+@pytest.fixture(scope='module', params=NARROW)
 def frozen(request):
-  return network(request.param)
+  return narrow(request.param)
 
 
 @pytest.fixture(scope='module')
@@ -113,7 +79,7 @@ def test_macs(name, expected):
 
 
 def test_masks_of_kernels_survive_folding():
-  frozen = network('resnet8')
+  frozen = narrow('resnet8')
   alive = tree.map_named(
     lambda n, w: w > 0 if n.endswith('kernel') else None, frozen.params
   )

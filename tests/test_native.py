@@ -43,7 +43,8 @@ def forget():
 
 @pytest.fixture
 def patch(monkeypatch):
-  """Changes the native layer for a test."""
+  """Changes the native layer for a test, however the tests are run."""
+  monkeypatch.setenv('RCJ_NATIVE', 'auto')
 
   def set_attribute(name, value):
     monkeypatch.setattr(native, name, value)

@@ -170,6 +170,7 @@ def lowered(platform):
 
 def test_library_is_offered_to_gpus_alone(cuda_library, monkeypatch):
   monkeypatch.setattr(native, '_FOLDER', cuda_library)
+  monkeypatch.setenv('RCJ_NATIVE', 'auto')
   forget()
   try:
     assert native.has_cuda()

@@ -453,3 +453,78 @@ def test_command_line(few, tmp_path):
   )
   assert failed.returncode == 1
   assert failed.stderr.startswith('error: ')
+
+
+COSTS = {
+  'dense_macs': '12345678',
+  'macs': '3086420',
+  'dense_bytes': '312512',
+  'bytes': '79968',
+  'packed_bytes': '20480',
+  'gzip_bytes': '999',
+}
+SPEED = {
+  'latency_ms': '1.2345',
+  'runtime': 'onnxruntime',
+  'threads': '1',
+  'batch': '16',
+  'dtype': 'int8',
+}
+
+
+def costing(folder, **of_network):
+  """The run with costs of some of its networks."""
+  edit(
+    folder,
+    lambda records: [
+      r | dict.fromkeys(results.COSTS, '') | of_network.get(r['network'], {})
+      for r in records
+    ],
+  )
+  return report.read([folder])
+
+
+@pytest.fixture
+def two(tmp_path):
+  chosen = synthetic_runs.NETWORKS[:2]
+  return synthetic_runs.write(tmp_path / 'run', networks=chosen, n=20)
+
+
+def test_rows_without_costs_have_no_table_of_them(two, tmp_path):
+  console = Console(width=100, file=io.StringIO())
+  rows = report.read([two])
+  report.print_table(rows, console)
+  assert 'Size and speed' not in console.file.getvalue()
+  page = report.write_html(rows, tmp_path / 'r.html', title='t').read_text()
+  assert 'Size and speed' not in page
+
+
+def test_costs_are_a_table_of_their_own(two, tmp_path):
+  rows = costing(two, dense=COSTS, teacher=COSTS | SPEED)
+  console = Console(width=100, file=io.StringIO())
+  report.print_table(rows, console)
+  text = console.file.getvalue().partition('Size and speed')[2]
+  assert all(len(line) <= 100 for line in text.splitlines())
+  shown = ('12.3 M', '3.09 M', '313 kB', '80.0 kB', '20.5 kB', '999 B')
+  page = report.write_html(rows, tmp_path / 'r.html', title='t').read_text()
+  table = page.partition('Size and speed')[2].partition('</table>')[0]
+  for cell in (*shown, '1.23 ms'):
+    assert cell in text
+    assert f'<td>{cell}</td>' in table
+  assert '<td>onnxruntime, 1 thread, batch 16, int8</td>' in table
+  assert table.count('<td>-</td>') == 2  # a latency of one of the two
+
+
+def test_costs_that_were_not_measured_have_no_column(two):
+  rows = costing(two, dense={'macs': '5'})
+  console = Console(width=100, file=io.StringIO())
+  report.print_table(rows, console)
+  text = console.file.getvalue().partition('Size and speed')[2]
+  assert 'MACs' in text
+  assert 'latency' not in text
+  assert 'AugMix' not in text
+
+
+def test_costs_are_numbers(two):
+  with pytest.raises(ValueError, match='not a number where one is due'):
+    costing(two, dense={'macs': 'many'})

@@ -33,13 +33,14 @@ def kinds(made):
 
 
 def label(**fields):
-  return recipe(**fields)[-1].method
+  return recipe(**fields)[-2].method
 
 
 @pytest.mark.parametrize('method', ['kd', 'at', 'crd'])
 def test_a_student_learns_from_a_teacher_trained_before_it(method):
   made = recipe(method=method, teacher='augmix', augment='none')
-  assert kinds(made) == ['Init', 'Train', 'Save', 'Init', 'Train', 'Evaluate']
+  learning = ['Init', 'Train', 'Save', 'Init', 'Train']
+  assert kinds(made) == [*learning, 'Evaluate', 'Export']
   teacher, student = made[1], made[4]
   assert (teacher.teacher, student.teacher) == (None, 'teacher')
   assert 'jsd' in teacher.terms
@@ -101,6 +102,26 @@ def test_every_pruned_network_begins_with_the_same_dense_one():
     for m in ('gw', 'l1', 'random_filter', 'hydra', 'hydra_kd')
   ]
   assert all(other[:2] == made[0][:2] for other in made)
+
+
+def test_pruned_filters_may_be_taken_away_before_fine_tuning():
+  how = {'method': 'l1', 'teacher': 'none'}
+  masked, shrunk = recipe(**how), recipe(**how, shrink=True)
+  assert kinds(masked)[2:4] == ['Prune', 'Train']
+  assert kinds(shrunk)[2:5] == ['Prune', 'Shrink', 'Train']
+  assert shrunk[:3] == masked[:3]
+  inner = recipe(**how, groups='inner')
+  assert (masked[2].groups, inner[2].groups) == ('coupled', 'inner')
+  assert label(**how, shrink=True) == 'L1 filter, shrunk'
+  assert label(**how, groups='inner') == 'L1 filter, inside blocks'
+  rounded = recipe(**how, shrink=True, quantize='int8')
+  assert kinds(rounded)[2:6] == ['Prune', 'Shrink', 'Train', 'Quantize']
+  with pytest.raises(ValueError, match=r"l1, random_filter prune, not 'gw'"):
+    recipe(method='gw', shrink=True)
+  with pytest.raises(ValueError, match=r"l1, random_filter prune, not 'hydra'"):
+    recipe(method='hydra', groups='inner')
+  with pytest.raises(ValueError, match=r"no groups 'outer'.*coupled, inner"):
+    recipe(method='l1', groups='outer')
 
 
 def test_a_network_can_be_its_own_teacher():

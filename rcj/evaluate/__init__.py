@@ -6,7 +6,7 @@ corrupted versions are resampled together) and comparisons are paired. Images
 may be in memory or read on demand; each process reads its own share.
 """
 
-from rcj.evaluate.predict import Outcome, classify, evaluate
+from rcj.evaluate.predict import Outcome, Predictor, classify, evaluate
 from rcj.evaluate.rows import rows
 from rcj.evaluate.suites import Cell, Part, Suite, corrupted, plain, published
 
@@ -14,6 +14,7 @@ __all__ = [
   'Cell',
   'Outcome',
   'Part',
+  'Predictor',
   'Suite',
   'classify',
   'corrupted',

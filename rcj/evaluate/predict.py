@@ -5,12 +5,12 @@ from __future__ import annotations
 import collections
 import functools
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from rcj import data, models
 from rcj.evaluate.suites import Part, Suite, Transform
@@ -24,6 +24,22 @@ _Found = tuple[int, Int[Array, ' B'], Int[Array, ' B']]
 _AHEAD = 4
 
 
+class Predictor(Protocol):
+  """A network that something else than jax runs, such as an exported file.
+
+  Attributes:
+    classes: names of the logits.
+  """
+
+  @property
+  def classes(self) -> tuple[str, ...]: ...
+
+  def __call__(
+    self, images01: Float[np.ndarray, 'B H W 3']
+  ) -> Float[np.ndarray, 'B K']:
+    """Logits of images in 0..1."""
+
+
 class Outcome(NamedTuple):
   """Predicted class of every image in one cell."""
 
@@ -33,7 +49,7 @@ class Outcome(NamedTuple):
 
 
 def evaluate(
-  network: Frozen,
+  network: Frozen | Predictor,
   suite: Suite,
   *,
   mesh: jax.sharding.Mesh,
@@ -58,7 +74,7 @@ def evaluate(
 
 
 def classify(
-  network: Frozen,
+  network: Frozen | Predictor,
   part: Part,
   *,
   mesh: jax.sharding.Mesh,
@@ -75,15 +91,22 @@ def classify(
   the network, the highest of their logits counts, as on ImageNet-R.
 
   Args:
-    network: placed on the devices of `mesh`.
+    network: placed on the devices of `mesh`; a `Predictor` gets whole batches
+      on the host, and there may be one process only.
     part: the images and their cells.
     mesh: devices with the axis 'data', as many of each process.
     batch_size: images at a time over all devices, rounded up to split evenly.
     transform: image to image on the host; needed where sizes differ.
 
   Raises:
-    ValueError: if the network does not know a class of the images.
+    ValueError: if the network does not know a class of the images, or a
+      `Predictor` meets several processes.
   """
+  if not isinstance(network, Frozen) and jax.process_count() > 1:
+    raise ValueError(
+      f'{type(network).__name__} runs in one process, not in '
+      f'{jax.process_count()}'
+    )
   n = len(part.source)
   per_device = -(-min(batch_size, n) // mesh.size)
   batches = data.eval_batches(
@@ -99,21 +122,26 @@ def classify(
 
 
 def _started(
-  network: Frozen,
+  network: Frozen | Predictor,
   part: Part,
   batches: Iterator[dict[str, np.ndarray]],
   mesh: jax.sharding.Mesh,
 ) -> Iterator[_Found]:
   """Results of each batch in each cell, which may not be there yet."""
   columns = _columns(network, part.source)
-  spread = jax.NamedSharding(mesh, jax.P('data'))
-  put = functools.partial(jax.make_array_from_process_local_data, spread)
+  if isinstance(network, Frozen):
+    spread = jax.NamedSharding(mesh, jax.P('data'))
+    put = functools.partial(jax.make_array_from_process_local_data, spread)
+    ask = functools.partial(_classify, columns=columns, mesh=mesh)
+  else:
+    put = np.asarray
+    ask = functools.partial(_classify_on_host, columns=columns)
   for batch in batches:
     images, index = batch['image'], batch['index']
     where = put(index)
     for i, cell in enumerate(part.cells):
       shown = cell.change(images, index) if cell.change else images
-      yield i, *_classify(network, put(shown), where, columns, mesh=mesh)
+      yield i, *ask(network, put(shown), where)
 
 
 def _late(started: Iterator[_Found], ahead: int) -> Iterator[_Found]:
@@ -145,7 +173,23 @@ def _classify(
   )
 
 
-def _columns(network: Frozen, source: Source) -> Int[np.ndarray, ' K'] | None:
+def _classify_on_host(
+  network: Predictor,
+  images: UInt8[np.ndarray, 'B H W 3'],
+  index: Int[np.ndarray, ' B'],
+  *,
+  columns: Int[np.ndarray, ' K'] | None,
+) -> tuple[Int[np.ndarray, ' B'], Int[np.ndarray, ' B']]:
+  """As `_classify`."""
+  logits = network(images.astype(np.float32) / 255)
+  if columns is not None:
+    logits = logits[:, columns]
+  return index, np.argmax(logits, -1)
+
+
+def _columns(
+  network: Frozen | Predictor, source: Source
+) -> Int[np.ndarray, ' K'] | None:
   """The network's outputs for the classes of the images, None for all."""
   known, wanted = network.classes, tuple(source.classes)
   if wanted == tuple(known):

@@ -1,6 +1,7 @@
 """Networks as values: a list of operations, its shapes, costs and groups."""
 
 from rcj.graph.groups import channel_groups as channel_groups
+from rcj.graph.groups import inside_blocks as inside_blocks
 from rcj.graph.nodes import WEIGHTED as WEIGHTED
 from rcj.graph.nodes import Add as Add
 from rcj.graph.nodes import BatchNorm as BatchNorm

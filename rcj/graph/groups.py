@@ -41,6 +41,23 @@ def channel_groups(graph: Graph) -> tuple[ChannelGroup, ...]:
   )
 
 
+def inside_blocks(
+  groups: Iterable[ChannelGroup],
+) -> tuple[ChannelGroup, ...]:
+  """Those that are made, followed and read within one residual block.
+
+  A block is what the names of its layers begin with: 'stage1_block1/conv1'.
+  Without the others, which include all that an addition ties, the stream
+  between the blocks keeps its channels.
+  """
+
+  def blocks(group: ChannelGroup) -> set[str]:
+    members = (*group.kernels, *group.followers, *group.readers)
+    return {name.rpartition('/')[0].rpartition('/')[0] for name in members}
+
+  return tuple(g for g in groups if len(blocks(g)) == 1 and '' not in blocks(g))
+
+
 def _spaces(graph: Graph) -> dict[str, str]:
   """{name: name of the first result with the same channels}."""
   parent = {Graph.INPUT: Graph.INPUT}

@@ -4,9 +4,12 @@ from rcj.models.apply import init as init
 from rcj.models.apply import logits as logits
 from rcj.models.apply import outputs as outputs
 from rcj.models.apply import predict as predict
+from rcj.models.apply import results as results
 from rcj.models.fold import folded as folded
 from rcj.models.graph_net import GraphNet as GraphNet
+from rcj.models.int_net import IntNet as IntNet
 from rcj.models.quant_import import load_quant_dequant as load_quant_dequant
+from rcj.models.quant_net import QuantNet as QuantNet
 from rcj.models.registry import NAMES as NAMES
 from rcj.models.registry import create as create
 from rcj.models.registry import from_spec as from_spec

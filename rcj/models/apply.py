@@ -77,10 +77,7 @@ def logits(
     ValueError: if the images are not float NHWC.
   """
   _check_images(images)
-  k = frozen.effective.counts(frozen.scores)
-  weights = frozen.effective(frozen.params, frozen.masks, frozen.scores, k)
-  variables = {'params': weights, 'batch_stats': frozen.batch_stats}
-  return frozen.model.apply(variables, images, train=False)[0]
+  return frozen.model.apply(_variables(frozen), images, train=False)[0]
 
 
 @jax.jit
@@ -95,10 +92,34 @@ def predict(
   Raises:
     ValueError: if the images are not float NHWC.
   """
+  return logits(frozen, _normalised(frozen, images01))
+
+
+@jax.jit
+def results(
+  frozen: Frozen, images01: Float[Array, 'B H W 3']
+) -> dict[str, Array]:
+  """{name: result} of every node of a `GraphNet`, for images as of `predict`.
+
+  Raises:
+    ValueError: if the images are not float NHWC.
+  """
+  return frozen.model.results(_variables(frozen), _normalised(frozen, images01))
+
+
+def _normalised(
+  frozen: Frozen, images01: Float[Array, 'B H W 3']
+) -> Float[Array, 'B H W 3']:
   _check_images(images01)
   mean = jnp.asarray(frozen.preprocessing.mean).reshape(1, 1, 1, 3)
   std = jnp.asarray(frozen.preprocessing.std).reshape(1, 1, 1, 3)
-  return logits(frozen, (images01 - mean) / std)
+  return (images01 - mean) / std
+
+
+def _variables(frozen: Frozen) -> dict[str, PyTree]:
+  k = frozen.effective.counts(frozen.scores)
+  weights = frozen.effective(frozen.params, frozen.masks, frozen.scores, k)
+  return {'params': weights, 'batch_stats': frozen.batch_stats}
 
 
 def _check_images(images: Array) -> None:

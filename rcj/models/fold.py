@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from rcj import graph as graphs
@@ -18,7 +17,7 @@ from rcj.graph import Graph, Node
 from rcj.models.graph_net import GraphNet, nested
 from rcj.models.trace import graph_of
 from rcj.types import Frozen
-from rcj.weights import Masked
+from rcj.weights import Masked, fixed
 
 _Scaling = tuple[Float[Array, ' C'], Float[Array, ' C']]
 
@@ -28,11 +27,13 @@ def folded(frozen: Frozen) -> Frozen:
 
   A BatchNorm that alone reads a convolution becomes part of it; another one
   (pre-activation) becomes a 1x1 depthwise convolution of its name. Masks of
-  kernels that are left stay, for training on; weights hold zeros there.
+  kernels stay, learned scores become masks, for training on, and an offset is
+  masked where scale and bias were; weights hold zeros there.
 
   Args:
     frozen: any network; one without BatchNorm keeps its operations.
   """
+  frozen = fixed(frozen)
   k = frozen.effective.counts(frozen.scores)
   weights = frozen.effective(frozen.params, frozen.masks, frozen.scores, k)
   graph = graph_of(frozen.model)
@@ -66,7 +67,8 @@ def _scaling(
 ) -> _Scaling:
   """Factor and offset of each channel; takes the parameters away."""
   mean, var = (stats[f'{node.name}/{part}'] for part in ('mean', 'var'))
-  factor = 1 / jnp.sqrt(var + node.epsilon)
+  # On the host where the arrays are: nothing is compiled then.
+  factor = 1 / var.__array_namespace__().sqrt(var + node.epsilon)
   if not node.affine:
     return factor, -mean * factor
   factor = factor * arrays.pop(f'{node.name}/scale')
@@ -96,23 +98,37 @@ def _frozen(
   renamed: dict[str, str],
   arrays: dict[str, Array],
 ) -> Frozen:
+  norms = [n.name for n in graph.nodes if isinstance(n, graphs.BatchNorm)]
   graph = Graph(
     tuple(nodes),
     *(graph.output, tuple(renamed.get(m, m) for m in graph.maps)),
     graph.pooled,
   )
   params = nested(arrays)
-  kept = tree.leaves(frozen.masks)
-  masks = {
-    n: m if n.endswith('/kernel') else None
-    for n, m in ((n, kept.get(n)) for n in arrays)
-  }
+  masks = _masks(tree.leaves(frozen.masks), norms, renamed)
   return dataclasses.replace(
     frozen,
     params=params,
     batch_stats={},
-    masks=nested(masks),
+    masks=nested({n: masks.get(n) for n in arrays}),
     scores=jax.tree.map(lambda _: None, params),
     model=GraphNet(graph, frozen.model.dtype),
     effective=Masked(),
   )
+
+
+def _masks(
+  known: dict[str, Array], norms: list[str], renamed: dict[str, str]
+) -> dict[str, Array]:
+  """Masks by leaves of the folded network."""
+  found = {n: m for n, m in known.items() if n.rpartition('/')[0] not in norms}
+  for norm in norms:
+    at, scale = renamed.get(norm, norm), known.get(f'{norm}/scale')
+    found.pop(f'{at}/bias', None)
+    if scale is None:
+      continue
+    if at == norm:
+      found[f'{norm}/kernel'] = scale.reshape(1, 1, 1, -1)
+    if f'{norm}/bias' in known:
+      found[f'{at}/bias'] = scale | known[f'{norm}/bias']
+  return found

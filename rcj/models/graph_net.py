@@ -81,6 +81,14 @@ class GraphNet:
       return result
     return result, {n: nested(x) for n, x in run.found.items() if n in mutable}
 
+  def results(
+    self, variables: Mapping[str, PyTree], x: Float[Array, 'N H W 3']
+  ) -> dict[str, Array]:
+    """{name: result} of the image and of every node, in inference."""
+    return _Run(variables=variables, train=False, dtype=self.dtype)(
+      self.graph, x
+    )
+
 
 class _Run:
   """One pass over a graph, with what its layers left behind."""
@@ -94,7 +102,7 @@ class _Run:
     values = {Graph.INPUT: x}
     for i, node in enumerate(graph.nodes):
       inputs = (values[name] for name in node.inputs)
-      layer = _layer(node, self._dtype, self._train)
+      layer = layer_of(node, self._dtype, train=self._train)
       values[node.name] = self._apply(i, node, layer, *inputs)
     return values
 
@@ -104,7 +112,7 @@ class _Run:
       result, variables = layer.init_with_output(key, *inputs)
     else:
       own = {
-        kind: _get(tree, node.name) for kind, tree in self._variables.items()
+        kind: get(tree, node.name) for kind, tree in self._variables.items()
       }
       own = {kind: tree for kind, tree in own.items() if tree is not None}
       result, moved = layer.apply(own, *inputs, mutable=['batch_stats'])
@@ -115,7 +123,7 @@ class _Run:
     return result
 
 
-def _layer(node: Node, dtype: Any, train: bool) -> nn.Module:
+def layer_of(node: Node, dtype: Any, *, train: bool) -> nn.Module:
   """The layer that executes a node."""
   match node:
     case graphs.Conv(features=features, size=size, stride=stride):
@@ -145,7 +153,8 @@ def _layer(node: Node, dtype: Any, train: bool) -> nn.Module:
   return pooling.MeanPool()
 
 
-def _get(tree: PyTree, path: str) -> PyTree | None:
+def get(tree: PyTree, path: str) -> PyTree | None:
+  """The sub-tree at a path 'a/b', None if there is none."""
   for part in path.split('/'):
     tree = tree.get(part)
     if tree is None:

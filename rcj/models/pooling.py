@@ -5,6 +5,7 @@ They are modules, so that `trace.graph_of` sees them run.
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
@@ -59,4 +60,6 @@ class PadShortcut(nn.Module):
     extra = self.features - x.shape[-1]
     before = extra // 2
     padding = ((0, 0), (0, 0), (0, 0), (before, extra - before))
-    return jnp.pad(x[:, :: self.stride, :: self.stride], padding)
+    # Indexing would be a gather where the size of the batch is not known.
+    strides = (1, self.stride, self.stride, 1)
+    return jnp.pad(jax.lax.slice(x, (0,) * 4, x.shape, strides), padding)

@@ -13,9 +13,11 @@ from typing import Any
 import jax.numpy as jnp
 from flax import linen as nn
 
-from rcj.graph import from_json
+from rcj.graph import Graph, from_json
 from rcj.models import mnasnet, mobile, mobilenet_v2, resnet, wide_resnet
 from rcj.models.graph_net import GraphNet
+from rcj.models.int_net import IntNet
+from rcj.models.quant_net import QuantNet
 from rcj.types import Preprocessing
 
 
@@ -61,6 +63,16 @@ FAMILIES = (
 )
 _BY_NAME = {a.name: (f, a) for f in FAMILIES for a in f.architectures}
 NAMES = tuple(_BY_NAME)
+# What runs a graph, by the name that a description has.
+_OF_GRAPHS = {kind.__name__: kind for kind in (GraphNet, QuantNet, IntNet)}
+# A field of those: to JSON, and back.
+_FORMS = {
+  'graph': (Graph.to_json, from_json),
+  'dtype': (lambda dtype: jnp.dtype(dtype).name, jnp.dtype),
+  'keep_float': (list, tuple),
+  'per_channel': (bool, bool),
+}
+Network = nn.Module | GraphNet | QuantNet | IntNet
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -137,11 +149,12 @@ def preprocessing(name: str, *, stem: str | None = None) -> Preprocessing:
   return STEM_PREPROCESSING[create(name, num_classes=1, stem=stem).stem]
 
 
-def spec(module: nn.Module | GraphNet) -> dict[str, Any]:
+def spec(module: Network) -> dict[str, Any]:
   """All that `from_spec` needs to make the module again, ready for JSON."""
-  if isinstance(module, GraphNet):
-    dtype = jnp.dtype(module.dtype).name
-    return {'graph': module.graph.to_json(), 'dtype': dtype}
+  if isinstance(module, tuple(_OF_GRAPHS.values())):
+    names = [f.name for f in dataclasses.fields(module)]
+    fields = {n: _FORMS[n][0](getattr(module, n)) for n in names}
+    return {'net': type(module).__name__, **fields}
   family, architecture = _find(module.architecture.name)
   return {
     'name': architecture.name,
@@ -152,12 +165,13 @@ def spec(module: nn.Module | GraphNet) -> dict[str, Any]:
   }
 
 
-def from_spec(description: Mapping[str, Any]) -> nn.Module | GraphNet:
+def from_spec(description: Mapping[str, Any]) -> Network:
   """The module that `spec` described; equal to the original one."""
-  if 'graph' in description:
-    dtype = jnp.dtype(description['dtype'])
-    return GraphNet(from_json(description['graph']), dtype)
-  return create(**description)
+  if 'net' not in description:
+    return create(**description)
+  fields = dict(description)
+  kind = _OF_GRAPHS[fields.pop('net')]
+  return kind(**{n: _FORMS[n][1](x) for n, x in fields.items()})
 
 
 def torch_names(name: str) -> dict[str, str]:

@@ -13,6 +13,8 @@ from rcj import graph as graphs
 from rcj.graph import Graph, Node
 from rcj.models import layers, pooling
 from rcj.models.graph_net import GraphNet
+from rcj.models.int_net import IntNet
+from rcj.models.quant_net import QuantNet
 from rcj.types import ChannelGroup
 
 # All that networks consist of.
@@ -33,9 +35,9 @@ def graph_of(module: Any) -> Graph:
   example, so that parameters are found by the same names.
 
   Args:
-    module: what `create` gave, or a `GraphNet`.
+    module: what `create` gave, or a `GraphNet`, `QuantNet` or `IntNet`.
   """
-  if isinstance(module, GraphNet):
+  if isinstance(module, (GraphNet, QuantNet, IntNet)):
     return module.graph
   module = module.clone(dtype=jnp.float32)
   tape = _Tape()

@@ -4,22 +4,28 @@ Each is a frozen value and a function from `Carry` to `Carry`. All are
 deterministic; a restarted run takes those after its last training phase again.
 """
 
+from rcj.phases.exporting import Export
 from rcj.phases.measuring import Evaluate
 from rcj.phases.network import Init, Load, Restore, Rewind, Save
 from rcj.phases.pruning import FreezeMask, InitScores, Prune
+from rcj.phases.quantization import Quantize
 from rcj.phases.recalibration import RecalibrateBN
+from rcj.phases.shrinking import Shrink
 from rcj.phases.training import Train
 
 __all__ = [
   'Evaluate',
+  'Export',
   'FreezeMask',
   'Init',
   'InitScores',
   'Load',
   'Prune',
+  'Quantize',
   'RecalibrateBN',
   'Restore',
   'Rewind',
   'Save',
+  'Shrink',
   'Train',
 ]

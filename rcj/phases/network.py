@@ -49,6 +49,7 @@ class Init:
       model=module,
       effective=weights.Masked(),
       preprocessing=self.preprocessing,
+      origin=None,
     )
 
   def module(self, num_classes: int) -> Any:
@@ -96,6 +97,7 @@ class Load:
       model=network.model,
       effective=weights.Masked(),
       preprocessing=network.preprocessing,
+      origin=None,
     )
 
 
@@ -143,8 +145,18 @@ class Rewind:
   to: str
 
   def __call__(self, carry: Carry, env: Env) -> Carry:
-    """The carry with rewound weights; raises KeyError for unknown names."""
+    """The carry with rewound weights.
+
+    Raises:
+      KeyError: if no network was saved under the name.
+      ValueError: if it was another network than the current one.
+    """
     then = saved_network(carry, self.to, 'Rewind')
+    if then.network.model != carry.model:
+      raise ValueError(
+        f'Rewind cannot take weights of {self.to!r}, which is another network '
+        'than the current one; a usual cause is a Shrink after Save'
+      )
     copy = place(
       (then.network.params, then.network.batch_stats, then.step),
       env.replicated,
@@ -179,6 +191,7 @@ class Restore:
       model=network.model,
       effective=network.effective,
       preprocessing=network.preprocessing,
+      origin=network.origin,
     )
 
 

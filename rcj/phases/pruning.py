@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 
-from rcj import masks, models, scores, size, tree, weights
+from rcj import graph, masks, models, scores, size, tree, weights
 from rcj.carry import Carry, Env, frozen, place
-from rcj.phases.measuring import parameters
-from rcj.types import Masks, TrainState
+from rcj.phases.measuring import dense_parameters, parameters
+from rcj.types import ChannelGroup, Masks, TrainState
 
 _SCORES = ('magnitude', 'random', 'l1_filter', 'random_filter')
+_GROUPS = ('coupled', 'inner')
 
 
 def _check_sizes(phase: str, **sizes: float | None) -> None:
@@ -36,9 +36,12 @@ def _check_sizes(phase: str, **sizes: float | None) -> None:
     raise ValueError(f'{name} is {means}, not {x}')
 
 
-def _ratio(params: Any, ratio: float | None, nonzero: int | None) -> float:
-  """The compression ratio that either of the two asks for."""
-  return ratio if nonzero is None else size.total(params) / nonzero
+def _ratio(carry: Carry, ratio: float | None, nonzero: int | None) -> float:
+  """Current parameters over those to be left; `ratio` is of all channels."""
+  own = size.total(carry.state.params)
+  if nonzero is not None:
+    return own / nonzero
+  return ratio * (own / dense_parameters(frozen(carry, ())))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +55,9 @@ class Prune:
     score: 'magnitude', 'random', 'l1_filter' or 'random_filter'.
     scope: one threshold for all layers ('global'), or per 'layer'; filter
       scores are always per layer.
+    groups: which filters a filter score prunes: all of them, with those that
+      additions tie 'coupled', or the 'inner' ones of residual blocks alone,
+      which leaves the stream between the blocks as wide as it was.
     density: fraction kept of the prunable kernels.
     ratio: all parameters / non-zero parameters after pruning (decision 12).
     nonzero: parameters left, of all.
@@ -62,6 +68,7 @@ class Prune:
 
   score: Literal['magnitude', 'random', 'l1_filter', 'random_filter']
   scope: Literal['global', 'layer'] = 'global'
+  groups: Literal['coupled', 'inner'] = 'coupled'
   density: float | None = None
   ratio: float | None = None
   nonzero: int | None = None
@@ -80,6 +87,10 @@ class Prune:
     if self.score not in _SCORES:
       raise ValueError(
         f'no score {self.score!r}; there are {", ".join(_SCORES)}'
+      )
+    if self.groups not in _GROUPS:
+      raise ValueError(
+        f'no groups {self.groups!r}; there are {", ".join(_GROUPS)}'
       )
 
   def __call__(self, carry: Carry, env: Env) -> Carry:
@@ -113,9 +124,13 @@ class Prune:
       state.params, **include, exclude=self.exclude, within=within
     )
 
+  def _groups(self, carry: Carry) -> tuple[ChannelGroup, ...]:
+    groups = models.channel_groups(carry.model)
+    return groups if self.groups == 'coupled' else graph.inside_blocks(groups)
+
   def _scores(self, carry: Carry, env: Env, candidates: Masks) -> Any:
     params, key = carry.state.params, env.phase_key(carry)
-    groups = models.channel_groups(carry.model)
+    groups = self._groups(carry)
     made: dict[str, Callable[[], Any]] = {
       'magnitude': lambda: scores.magnitude(params, candidates),
       'random': lambda: scores.random(key, params, candidates),
@@ -144,9 +159,9 @@ class Prune:
   def _density_for_ratio(self, carry: Carry) -> float:
     params = carry.state.params
     everywhere = self._eligible(carry.state, None)
-    ratio = _ratio(params, self.ratio, self.nonzero)
+    ratio = _ratio(carry, self.ratio, self.nonzero)
     if self.score.endswith('filter'):
-      groups = models.channel_groups(carry.model)
+      groups = self._groups(carry)
       return size.density_for_filter_ratio(params, everywhere, ratio, groups)
     return size.density_for_ratio(params, everywhere, ratio)
 
@@ -198,7 +213,7 @@ class InitScores:
     if density is None:
       # Hydra counts dormant weights too, so the ratio is over all of them.
       everywhere = masks.eligible(state.params, **include, exclude=self.exclude)
-      ratio = _ratio(state.params, self.ratio, self.nonzero)
+      ratio = _ratio(carry, self.ratio, self.nonzero)
       density = size.density_for_ratio(state.params, everywhere, ratio)
     state = dataclasses.replace(state, scores=place(made, env.replicated))
     return dataclasses.replace(
@@ -215,12 +230,10 @@ class FreezeMask:
     state = carry.state
     if not tree.leaves(state.scores):
       raise ValueError('FreezeMask needs scores: put InitScores before it')
-    importance = jax.tree.map(jnp.abs, state.scores)
-    kept = masks.keep_k(importance, carry.effective.counts(state.scores))
-    kept = masks.intersect(state.params, kept, state.masks)
+    network = weights.fixed(frozen(carry, ()))
     state = dataclasses.replace(
       state,
-      masks=place(kept, env.replicated),
-      scores=jax.tree.map(lambda _: None, state.params),
+      masks=place(network.masks, env.replicated),
+      scores=network.scores,
     )
-    return dataclasses.replace(carry, state=state, effective=weights.Masked())
+    return dataclasses.replace(carry, state=state, effective=network.effective)

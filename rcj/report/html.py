@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from rcj.report import paired, provenance, style, views
+from rcj.report import costs, paired, provenance, style, views
 from rcj.report.heat_map import heat_map
 from rcj.report.rows import SUITES, Row
 from rcj.report.severity import by_severity
@@ -50,6 +50,11 @@ class Section:
   severity: str
   differences: Sequence[tuple[str, Sequence[paired.Difference | None]]]
   unpaired: str
+
+  @property
+  def costs(self) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Heads and rows of the table of costs."""
+    return costs.table(self.lines)
 
   @property
   def smoke(self) -> bool:
@@ -121,6 +126,7 @@ def write_html(
     sections=sections,
     suites=SUITES,
     smoke=SMOKE,
+    costs=costs.CAPTION,
     settings=provenance.settings(folders),
     phases=[p for folder in folders for p in provenance.phases(folder)],
   )

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rcj import grid
+from rcj.report import costs
+from rcj.report.costs import Costs
 from rcj.results import COLUMNS
 
 SUITES = ('clean', 'corrupted', 'rendition')
@@ -47,6 +49,7 @@ class Row:
     folder: the run directory.
     fields: in the folder of a sweep, the config without the seed, which tells
       its experiments apart; () elsewhere.
+    costs: what it costs to run and to store the network, where that is known.
   """
 
   run: str
@@ -69,6 +72,7 @@ class Row:
   scale: float
   folder: pathlib.Path
   fields: Fields
+  costs: Costs
 
 
 def read(run_dirs: Iterable[str | os.PathLike[str]]) -> list[Row]:
@@ -215,6 +219,7 @@ def _row(
       error=float(record['error']),
       low=float(record['low'] or math.nan),
       high=float(record['high'] or math.nan),
+      costs=costs.read(record),
       **shared,
     )
   except (TypeError, ValueError) as e:

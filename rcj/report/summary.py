@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from rcj import intervals
-from rcj.report import names
+from rcj.report import costs, names
 from rcj.report.rows import MEAN, SUITES, Fields, Row
 
 # A method's networks: {seed: (run directory, label of the network in it)}.
@@ -88,6 +88,7 @@ class Line:
       seed, and over seeds with several.
     cells: {(corruption, severity): error in percent}, mean over seeds.
     sources: {seed: (run directory, label of the network in it)}.
+    costs: what it costs to run and to store, mean over seeds.
   """
 
   setting: Setting
@@ -98,6 +99,7 @@ class Line:
   errors: Mapping[str, Estimate]
   cells: Mapping[tuple[str, int], float]
   sources: Sources
+  costs: costs.Costs
 
   @property
   def seeds(self) -> tuple[int, ...]:
@@ -257,6 +259,7 @@ def _line(setting: Setting, method: str, networks: list[list[Row]]) -> Line:
     sources={
       seed: (rows[0].folder, rows[0].network) for seed, rows in by_seed.items()
     },
+    costs=costs.mean([rows[0].costs for rows in chosen]),
   )
 
 

@@ -44,10 +44,17 @@ class S0:
     ratio: all parameters / non-zero parameters after pruning.
     density: fraction kept of the kernels; if given, it replaces `ratio`.
     nonzero: parameters left; if given, it replaces `ratio`.
+    groups: filters that filter methods prune: 'coupled' prunes all, those that
+      additions tie as one; 'inner' those inside residual blocks alone.
+    shrink: take pruned filters away before fine-tuning, which is then faster.
     epochs: of training from random weights.
     mask_epochs: of learning masks (Hydra).
     finetune_epochs: after pruning; Hydra's mask_epochs are taken off, so that
       all methods train equally long.
+    quantize: 'int8' rounds the finished network to 8-bit integers, '' does not.
+    quantize_epochs: of quantization-aware fine-tuning; 0 leaves the weights.
+    quantize_learning_rate: at its peak then; without BatchNorm, which is folded
+      by then, the rate of other phases would be too high.
     scale: multiplies every number of epochs.
     batch_size: images per step.
     learning_rate: at its peak, in every phase (learning-rate rewinding).
@@ -93,9 +100,14 @@ class S0:
   ratio: float = 10.0
   density: float = 0.0
   nonzero: int = 0
+  groups: str = 'coupled'
+  shrink: bool = False
   epochs: float = 160.0
   mask_epochs: float = 160.0
   finetune_epochs: float = 320.0
+  quantize: str = ''
+  quantize_epochs: float = 0.0
+  quantize_learning_rate: float = 0.001
   scale: float = 1.0
   batch_size: int = 128
   learning_rate: float = 0.1

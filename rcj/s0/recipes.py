@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -9,13 +10,16 @@ from typing import TYPE_CHECKING
 from rcj import data, train
 from rcj.phases import (
   Evaluate,
+  Export,
   FreezeMask,
   Init,
   InitScores,
   Load,
   Prune,
+  Quantize,
   Restore,
   Save,
+  Shrink,
 )
 from rcj.recipe import Phase
 from rcj.s0.training import AUGMENTS, DISTIL
@@ -30,9 +34,11 @@ PRUNE = {
   'l1': ('L1 filter', {'score': 'l1_filter'}),
   'random_filter': ('random filter', {'score': 'random_filter'}),
 }
+FILTERS = ('l1', 'random_filter')
 HYDRA = {'hydra': 'Hydra', 'hydra_kd': 'Hydra + KD'}
 METHODS = ('train', *DISTIL, *PRUNE, *HYDRA)
 TEACHERS = {**AUGMENTS, 'swsl': 'SWSL'}
+GROUPS = ('coupled', 'inner')
 _TORCH = ('.pth', '.pt', '.th', '.safetensors')
 
 
@@ -46,22 +52,26 @@ def recipe(config: S0) -> tuple[Phase, ...]:
   _check(config)
   learn = (_init(config), config.training(config.augment))
   if config.method == 'train':
-    return (*learn, Evaluate(label(config)))
+    return (*learn, *_finish(config))
   if config.method in DISTIL:
     distilled = config.training(config.augment, distil=config.method)
     return (
       *_teacher(config),
       _init(config),
       distilled,
-      Evaluate(label(config)),
+      *_finish(config),
     )
   if config.method in PRUNE:
-    return (*learn, *_prune(config), Evaluate(label(config)))
-  return (*learn, *_hydra(config), Evaluate(label(config)))
+    return (*learn, *_prune(config), *_finish(config))
+  return (*learn, *_hydra(config), *_finish(config))
 
 
 def label(config: S0) -> str:
-  """Name of the method in tables: 'AugMix + KD, AMDA teacher'."""
+  """Name of the method in tables: 'AugMix + KD, AMDA teacher + int8'."""
+  return f'{_learned(config)} + int8' if config.quantize else _learned(config)
+
+
+def _learned(config: S0) -> str:
   names = {**DISTIL, **{m: name for m, (name, _) in PRUNE.items()}, **HYDRA}
   augment = AUGMENTS[config.augment]
   if config.method == 'train':
@@ -71,10 +81,11 @@ def label(config: S0) -> str:
     text = f'{augment} + {text}'
   if config.mask_augment not in ('', config.augment):
     text += f', {AUGMENTS[config.mask_augment]} masks'
-  taught = config.method in (*DISTIL, 'hydra_kd')
-  if taught and config.teacher != config.augment:
+  if _taught_by(config) and config.teacher != config.augment:
     text += f', {TEACHERS[config.teacher]} teacher'
-  return text
+  if config.groups == 'inner':
+    text += ', inside blocks'
+  return f'{text}, shrunk' if config.shrink else text
 
 
 def _check(config: S0) -> None:
@@ -82,6 +93,14 @@ def _check(config: S0) -> None:
   _known('augment', config.augment, AUGMENTS)
   _known('mask_augment', config.mask_augment, ('', *AUGMENTS))
   _known('teacher', config.teacher, TEACHERS)
+  _known('groups', config.groups, GROUPS)
+  filters = config.shrink or config.groups == 'inner'
+  if filters and config.method not in FILTERS:
+    raise ValueError(
+      'shrink and groups are about whole filters, which only the methods '
+      f'{", ".join(FILTERS)} prune, not {config.method!r}'
+    )
+  _known('quantize', config.quantize, ('', 'int8'))
   known = data.taking('deepaugment_root')
   if config.deepaugment_root and config.data not in known:
     raise ValueError(
@@ -94,6 +113,32 @@ def _check(config: S0) -> None:
       'CRD tells images apart, and an image of CutMix is two of them: train '
       'with another augment, or distil with kd or at'
     )
+
+
+def _finish(config: S0) -> tuple[Phase, ...]:
+  return (*_quantize(config), Evaluate(label(config)), Export())
+
+
+def _quantize(config: S0) -> tuple[Phase, ...]:
+  """Post-training, or followed by quantization-aware fine-tuning."""
+  if not config.quantize:
+    return ()
+  if not config.quantize_epochs:
+    return (Quantize(),)
+  slower = dataclasses.replace(
+    config, learning_rate=config.quantize_learning_rate
+  )
+  tune = slower.training(
+    config.augment, distil=_taught_by(config), epochs=config.quantize_epochs
+  )
+  return Quantize(), tune
+
+
+def _taught_by(config: S0) -> str:
+  """How a teacher is part of the method, '' where there is none."""
+  if config.method == 'hydra_kd':
+    return 'kd'
+  return config.method if config.method in DISTIL else ''
 
 
 def _known(field: str, value: str, names: Collection[str]) -> None:
@@ -144,14 +189,15 @@ def _teacher_file(config: S0) -> pathlib.Path | None:
 def _prune(config: S0) -> tuple[Phase, ...]:
   _, how = PRUNE[config.method]
   return (
-    Prune(**how, **_size(config)),
+    Prune(**how, groups=config.groups, **_size(config)),
+    *((Shrink(),) if config.shrink else ()),
     config.training(config.augment, epochs=config.finetune_epochs),
   )
 
 
 def _hydra(config: S0) -> tuple[Phase, ...]:
   """Masks learned on pre-trained weights, then fine-tuned weights."""
-  distil = 'kd' if config.method == 'hydra_kd' else ''
+  distil = _taught_by(config)
   rest = config.finetune_epochs - config.mask_epochs
   masks = config.training(
     config.mask_augment or config.augment,
