@@ -126,12 +126,12 @@ def main(argv: list[str]) -> None:
     runs = train(folder, console)
     run = best(report.read(runs))
     ship(run, runs[run], console)
+    rows = report.read(runs)
+    report.print_table(rows, console)
   except ValueError as e:
     sys.exit(str(e))
   except subprocess.CalledProcessError as e:
     sys.exit(e.returncode)
-  rows = report.read(runs)
-  report.print_table(rows, console)
   page = folder / 'report.html'
   report.write_html(
     rows, page, title='Compressed and robust: digits', notes=_NOTES

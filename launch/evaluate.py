@@ -20,7 +20,7 @@ from ml_collections import config_flags
 from parsing import parse
 
 from rcj import data as data_sets
-from rcj import evaluate, experiment, results
+from rcj import evaluate, experiment
 from rcj.export import latency, runtime
 from rcj.phases import measuring
 
@@ -41,20 +41,25 @@ flags.mark_flags_as_required(['artifact', 'config', 'workdir'])
 
 
 def columns(network: runtime.Runtime) -> dict[str, Any]:
-  """What rows say of the network; its provenance knows the run's."""
-  known = (network.metadata.provenance or {}).get('results') or [{}]
-  path = epath.Path(_ARTIFACT.value)
-  threads = network.threads or os.cpu_count()
+  """What rows say of the network; its provenance knows the run's.
+
+  Raises:
+    ValueError: if the file does not say of which run it is.
+  """
+  provenance = network.metadata.provenance
+  known = provenance.get('results') if isinstance(provenance, dict) else None
+  if not known:
+    raise ValueError(
+      f'{_ARTIFACT.value} does not say how large its network was and how it '
+      'came to be; files that launch/run.py and launch/export.py write do'
+    )
   return {
-    **dict.fromkeys(results.COLUMNS, ''),
-    'method': path.stem,
     **known[0],
     'run': epath.Path(_WORKDIR.value).name,
-    'variant': _CONFIG.value.variant,
-    'seed': _CONFIG.value.seed,
-    'network': f'{path.name} ({network.name})',
+    'method': f'{known[0]["method"]}, {network.name}',
+    'network': f'{epath.Path(_ARTIFACT.value).name} ({network.name})',
     'runtime': network.name,
-    'threads': threads,
+    'threads': network.threads or os.cpu_count(),
     'batch': 1,
   }
 
@@ -80,6 +85,7 @@ def main(argv: list[str]) -> None:
     network = runtime.opened(
       _RUNTIME.value, _ARTIFACT.value, threads=_THREADS.value
     )
+    told = columns(network)
     suites = config.suites(config.load_data())
     took = milliseconds(network, suites[0])
     experiment.claim(workdir, config)
@@ -89,7 +95,7 @@ def main(argv: list[str]) -> None:
         suites,
         workdir=workdir,
         mesh=experiment.data_mesh(),
-        columns={**columns(network), 'latency_ms': round(took, 3)},
+        columns={**told, 'latency_ms': round(took, 3)},
         say=print,
       )
   except (ValueError, KeyError, OSError, ImportError) as e:

@@ -126,9 +126,9 @@ def alone(workdir: epath.PathLike) -> Iterator[None]:
 def claim(workdir: epath.PathLike, config: Config) -> None:
   """Makes the run directory, or checks that it belongs to this config.
 
-  A run that never took a step, usually because of a mistake in its config, may
-  be started again with another. `execute` does the same; calling this before
-  finds a mistake at the door.
+  A run that never took a step nor has results, usually because of a mistake in
+  its config, may be started again with another. `execute` does the same;
+  calling this before finds a mistake at the door.
 
   Raises:
     ValueError: if the directory was made by another config, naming each
@@ -156,6 +156,8 @@ def compare(workdir: epath.PathLike, config: Config) -> None:
 # Fields that cannot change a result: a run may be continued with another.
 _FREE = {'checkpoint_every'}
 _CONFIG, _LOCK = 'config.json', 'lock'
+# What a run leaves, or the evaluation of an exported file.
+_LEFT = ('metrics.jsonl', 'results.csv')
 
 
 def _make(workdir: epath.Path) -> None:
@@ -182,7 +184,7 @@ def _settle(workdir: epath.Path, config: Config, *, change: bool) -> None:
   """Compares config.json; writes it where no run began and it may change."""
   path = workdir / _CONFIG
   fields = settings.plain(dataclasses.asdict(config))
-  begun = (workdir / 'metrics.jsonl').exists() or any(
+  begun = any((workdir / name).exists() for name in _LEFT) or any(
     (workdir / 'checkpoints').glob('[0-9]*')
   )
   if path.exists() and (begun or not change):

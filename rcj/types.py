@@ -36,7 +36,8 @@ class TrainState:
   Attributes:
     step: int32 scalar, steps taken in the current phase.
     params: parameters of the network, dormant (pruned) values included.
-    batch_stats: running mean and variance of BatchNorm.
+    batch_stats: running mean and variance of BatchNorm; of a quantized network
+      the ranges of its results.
     opt_state: state of the phase's optax transformation, None between phases.
     masks: bool arrays, True where a weight is alive; None leaves are dense.
     scores: learned importance (Hydra, edge-popup), None where there is none.
@@ -128,7 +129,7 @@ class Frozen:
 
   Attributes:
     params: parameters, dormant (pruned) values included.
-    batch_stats: running mean and variance of BatchNorm.
+    batch_stats: see `TrainState`; of a network of integers their steps.
     masks: see `TrainState`.
     scores: see `TrainState`.
     model: module that computes logits, maps and the pooled feature.

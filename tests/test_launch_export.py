@@ -9,13 +9,17 @@ import networks
 import pytest
 from test_launch_run import launch
 
-from rcj import export, models, tree
+from rcj import export, models, results, tree
 from rcj.types import Frozen
 from rcj.weights import Masked
 
 CONFIG = '--config=configs/digits.py:std'
 # Of the run that the artifact comes from.
-KNOWN = {'network': 'network', 'method': 'AugMix', 'parameters': '19706'}
+KNOWN = {
+  **dict.fromkeys(results.COLUMNS, ''),
+  **{'network': 'network', 'method': 'AugMix', 'parameters': '19706'},
+  **{'variant': 'augmix', 'seed': '2'},
+}
 
 
 @pytest.fixture(scope='module')
@@ -76,7 +80,8 @@ def test_the_exported_file_is_evaluated(exported, run_dir, tmp_path):
   for row in rows:
     assert row['network'] == 'network.onnx (onnx)'
     assert (row['runtime'], row['threads']) == ('onnx', '1')
-    assert (row['method'], row['parameters']) == ('AugMix', '19706')
+    assert (row['method'], row['parameters']) == ('AugMix, onnx', '19706')
+    assert (row['variant'], row['seed']) == ('augmix', '2')
     assert float(row['latency_ms']) > 0
     assert 0 <= float(row['low']) <= float(row['error']) <= 1
 

@@ -22,6 +22,7 @@ from rcj import (
   tree,
 )
 from rcj.journal import Journal
+from rcj.phases import measuring
 from rcj.recipe import check
 from rcj.types import Preprocessing
 
@@ -75,6 +76,17 @@ def pruned(env):
 @pytest.fixture(scope='module')
 def rounded(env, pruned):
   return through(env, pruned, phases.Quantize(images=64))
+
+
+def test_rounding_is_no_removal_of_weights(env, pruned, rounded):
+  before, after = (
+    measuring.costs(network(env, carry)) for carry in (pruned, rounded)
+  )
+  for column in ('parameters', 'nonzero', 'ratio', 'dense_bytes', 'macs'):
+    assert before[column] == after[column], column
+  assert before['bytes'] == before['dense_bytes']
+  assert after['bytes'] < before['bytes'] / 3
+  assert (before['dtype'], after['dtype']) == ('float32', 'int8')
 
 
 def accuracy(env, network):

@@ -116,6 +116,10 @@ def test_pruned_filters_may_be_taken_away_before_fine_tuning():
   assert label(**how, groups='inner') == 'L1 filter, inside blocks'
   rounded = recipe(**how, shrink=True, quantize='int8')
   assert kinds(rounded)[2:6] == ['Prune', 'Shrink', 'Train', 'Quantize']
+  tuned = {**how, 'quantize': 'int8', 'quantize_epochs': 1.0}
+  assert label(**tuned) == 'L1 filter + int8, fine-tuned'
+  with pytest.raises(ValueError, match='they need quantize=int8'):
+    recipe(**{**tuned, 'quantize': ''})
   with pytest.raises(ValueError, match=r"l1, random_filter prune, not 'gw'"):
     recipe(method='gw', shrink=True)
   with pytest.raises(ValueError, match=r"l1, random_filter prune, not 'hydra'"):

@@ -95,9 +95,24 @@ def encode(frozen: Frozen, *, provenance: Any = None) -> bytes:
   """The bytes that `save` writes; arguments and errors are its own."""
   frozen = deployable(jax.device_get(frozen))
   arrays = _arrays(frozen)
+  _check_layout(frozen, arrays)
   for name, x in arrays.items():
     layout.check(name, x)
   return _packed(frozen, arrays, provenance)
+
+
+def _check_layout(
+  frozen: Frozen, arrays: Mapping[str, Shaped[np.ndarray, '*shape']]
+) -> None:
+  expected = layout.leaves(frozen.model)
+  got = {n: layout.Leaf(x.shape, x.dtype) for n, x in arrays.items()}
+  wrong = [n for n in expected | got if expected.get(n) != got.get(n)]
+  if wrong:
+    raise ValueError(
+      f'{wrong[0]} of the network must be {expected.get(wrong[0])}, got '
+      f'{got.get(wrong[0])}; usually weights are float64, or belong to another '
+      f'model ({len(wrong)} arrays differ)'
+    )
 
 
 def _packed(

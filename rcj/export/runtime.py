@@ -6,6 +6,7 @@ A `Runtime` is the same function whatever executes it: images in 0..1 to logits.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import types
 from collections.abc import Callable
@@ -169,18 +170,25 @@ def _onnx(path: epath.Path, threads: int | None) -> tuple[Metadata, Program]:
 def _litert(path: epath.Path, threads: int | None) -> tuple[Metadata, Program]:
   interpreters = needed('ai_edge_litert.interpreter', 'litert')
   told = metadata.read_beside(path)
-  try:
-    interpreter = interpreters.Interpreter(str(path), num_threads=threads)
-  except (ValueError, RuntimeError) as error:
-    raise ValueError(f'LiteRT cannot read {path}: {error}') from error
-  (place,), (result,) = (
-    interpreter.get_input_details(),
-    interpreter.get_output_details(),
-  )
+
+  @functools.cache
+  def of_shape(shape: tuple[int, ...] | None) -> Any:
+    """An interpreter holds buffers of one shape; None leaves the file's."""
+    try:
+      made = interpreters.Interpreter(str(path), num_threads=threads)
+    except (ValueError, RuntimeError) as error:
+      raise ValueError(f'LiteRT cannot read {path}: {error}') from error
+    if shape is not None:
+      (place,) = made.get_input_details()
+      made.resize_tensor_input(place['index'], shape)
+      made.allocate_tensors()
+    return made
+
+  first = of_shape(None)
+  (place,), (result,) = first.get_input_details(), first.get_output_details()
 
   def prepare(images01: Images) -> Run:
-    interpreter.resize_tensor_input(place['index'], images01.shape)
-    interpreter.allocate_tensors()
+    interpreter = of_shape(images01.shape)
 
     def run() -> Float[np.ndarray, 'B K']:
       interpreter.set_tensor(place['index'], images01)

@@ -15,6 +15,7 @@ from rcj import graph as graphs
 from rcj import tree
 from rcj.graph import Graph, Node
 from rcj.models.graph_net import GraphNet, nested
+from rcj.models.int_net import IntNet
 from rcj.models.trace import graph_of
 from rcj.types import Frozen
 from rcj.weights import Masked, fixed
@@ -31,8 +32,16 @@ def folded(frozen: Frozen) -> Frozen:
   masked where scale and bias were; weights hold zeros there.
 
   Args:
-    frozen: any network; one without BatchNorm keeps its operations.
+    frozen: any network but one of integers; one without BatchNorm keeps its
+      operations, and a `QuantNet` becomes the float network of its weights.
+
+  Raises:
+    ValueError: for a network of integers.
   """
+  if isinstance(frozen.model, IntNet):
+    raise ValueError(
+      'a network of integers cannot be folded: it was, before it was rounded'
+    )
   frozen = fixed(frozen)
   k = frozen.effective.counts(frozen.scores)
   weights = frozen.effective(frozen.params, frozen.masks, frozen.scores, k)

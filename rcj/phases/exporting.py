@@ -48,12 +48,14 @@ class Export:
     env.journal.say(f'{FOLDER}/{path.name}: {size:,} bytes')
 
   def _provenance(self, env: Env) -> dict[str, Any]:
-    config = env.workdir / 'config.json'
+    path = env.workdir / 'config.json'
+    config = json.loads(path.read_text()) if path.exists() else {}
     rows = results.read_rows(env.workdir / 'results.csv')
     return {
       'run': env.workdir.name,
       'labels': dict(env.labels),
-      'config': json.loads(config.read_text()) if config.exists() else None,
+      # Where the files lay is nobody else's business.
+      'config': {n: x for n, x in config.items() if not n.endswith('_root')},
       'jax': jax.__version__,
       'results': [row for row in rows if row['network'] == self.network],
     }

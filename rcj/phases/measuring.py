@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from etils import epath
 
-from rcj import evaluate, export, graph, models, results, size, weights
+from rcj import evaluate, export, graph, models, results, size, tree, weights
 from rcj.carry import Carry, Env, frozen
 from rcj.types import Frozen
 
@@ -21,10 +22,15 @@ def dense_parameters(network: Frozen) -> int:
 
 
 def parameters(network: Frozen) -> tuple[int, int]:
-  """(`dense_parameters`, parameters left by masks and scores) of a network."""
+  """(`dense_parameters`, parameters left by masks and scores) of a network.
+
+  Where BatchNorm was folded, its scales count as if they were still there, so
+  that quantization alone is no compression by this measure.
+  """
   groups = models.channel_groups(network.model)
   total, network = dense_parameters(network), weights.fixed(network)
-  return total, size.remaining(network.params, network.masks, groups=groups)
+  left = size.remaining(network.params, network.masks, groups=groups)
+  return total, left + _scales(network)
 
 
 def macs(network: Frozen) -> tuple[int, int]:
@@ -51,10 +57,55 @@ def costs(network: Frozen) -> dict[str, int | float]:
     'dense_macs': dense_macs,
     'macs': own_macs,
     'dense_bytes': 4 * total,
-    'bytes': 4 * _count(network.model),
+    'bytes': _bytes(network.model),
     'packed_bytes': stored.packed,
     'gzip_bytes': stored.gzip,
+    'dtype': _dtype(network.model),
   }
+
+
+def _scales(network: Frozen) -> int:
+  """Scales of BatchNorms that became part of convolutions, if not masked."""
+  if network.origin is None:
+    return 0
+  before = {node.name: node for node in models.graph_of(network.origin).nodes}
+  params = tree.leaves(network.params)
+  return sum(
+    _channels(params, node.name)
+    for node in models.graph_of(network.model).nodes
+    if isinstance(node, (graph.Conv, graph.Depthwise))
+    and node.bias
+    and not getattr(before.get(node.name), 'bias', True)
+  )
+
+
+def _channels(params: Mapping[str, Any], name: str) -> int:
+  """Of a convolution, those that are not zero throughout."""
+  kernel, bias = params[f'{name}/kernel'], params[f'{name}/bias']
+  alive = jnp.any(kernel != 0, axis=tuple(range(kernel.ndim - 1)))
+  return int(jnp.count_nonzero(alive | (bias != 0)))
+
+
+def _bytes(model: Any) -> int:
+  """Of the weights as they run: a byte for each that is rounded to int8."""
+  shapes = graph.parameter_shapes(models.graph_of(model))
+  floats = 4 * sum(map(math.prod, shapes.values()))
+  if not isinstance(model, models.QuantNet):
+    return floats
+  rounded = [
+    shape
+    for name, shape in shapes.items()
+    if name.endswith('/kernel')
+    and name.removesuffix('/kernel') not in model.keep_float
+  ]
+  # Each channel of a rounded kernel has a scale.
+  return floats - sum(3 * math.prod(x) - 4 * x[-1] for x in rounded)
+
+
+def _dtype(model: Any) -> str:
+  if isinstance(model, models.QuantNet):
+    return 'int8'
+  return jnp.dtype(model.dtype).name
 
 
 def _count(model: Any) -> int:

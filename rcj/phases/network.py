@@ -155,7 +155,7 @@ class Rewind:
     if then.network.model != carry.model:
       raise ValueError(
         f'Rewind cannot take weights of {self.to!r}, which is another network '
-        'than the current one; a usual cause is a Shrink after Save'
+        'than the current one; a usual cause is a Shrink or Quantize after Save'
       )
     copy = place(
       (then.network.params, then.network.batch_stats, then.step),

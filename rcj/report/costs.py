@@ -20,9 +20,10 @@ class Costs:
       were removed.
     macs: likewise of the network that was evaluated.
     dense_bytes: of float32 weights before channels were removed.
-    bytes: likewise of the network that was evaluated.
-    packed_bytes: of its artifact.
-    gzip_bytes: of its artifact, compressed by gzip.
+    bytes: of the weights of the network that was evaluated, one for each that
+      is int8.
+    packed_bytes: of its artifact without provenance.
+    gzip_bytes: of that, compressed by gzip.
     latency_ms: median of one batch.
     runtime: what ran it.
     threads: how many.
@@ -45,8 +46,8 @@ class Costs:
 
 PLACE = 'measured in'  # the column of words
 CAPTION = (
-  'dense: before channels were removed; MACs and float32 bytes count masked '
-  'weights too; packed and gzip are sizes of the artifact'
+  'dense: float32, before channels were removed; MACs and bytes of weights '
+  'count masked ones too; packed and gzip: the artifact without provenance'
 )
 _FIELDS = dataclasses.fields(Costs)
 
@@ -98,7 +99,7 @@ def _short(x: float, unit: str) -> str:
   if math.isnan(x):
     return ''
   for size, prefix in ((1e9, 'G'), (1e6, 'M'), (1e3, 'k')):
-    if x >= size:
+    if x >= 0.9995 * size:  # else '1.00e+03 kB'
       return f'{f"{x / size:#.3g}".rstrip(".")} {prefix}{unit}'
   return f'{x:.0f} {unit}'.rstrip()
 
@@ -109,6 +110,8 @@ def _latency(costs: Costs) -> str:
 
 def _measured_in(costs: Costs) -> str:
   """'onnxruntime, 1 thread, batch 1, int8'."""
+  if not costs.runtime:
+    return ''
   parts = [costs.runtime]
   if not math.isnan(costs.threads):
     threads = round(costs.threads)
@@ -121,8 +124,8 @@ def _measured_in(costs: Costs) -> str:
 _SHOWN: Mapping[str, Callable[[Costs], str]] = {
   'dense\nMACs': _amount('dense_macs'),
   'MACs': _amount('macs'),
-  'dense\nfloat32': _amount('dense_bytes', 'B'),
-  'float32': _amount('bytes', 'B'),
+  'dense\nweights': _amount('dense_bytes', 'B'),
+  'weights': _amount('bytes', 'B'),
   'packed': _amount('packed_bytes', 'B'),
   'gzip': _amount('gzip_bytes', 'B'),
   'latency': _latency,

@@ -68,7 +68,10 @@ def recipe(config: S0) -> tuple[Phase, ...]:
 
 def label(config: S0) -> str:
   """Name of the method in tables: 'AugMix + KD, AMDA teacher + int8'."""
-  return f'{_learned(config)} + int8' if config.quantize else _learned(config)
+  if not config.quantize:
+    return _learned(config)
+  tuned = ', fine-tuned' if config.quantize_epochs else ''
+  return f'{_learned(config)} + int8{tuned}'
 
 
 def _learned(config: S0) -> str:
@@ -101,6 +104,11 @@ def _check(config: S0) -> None:
       f'{", ".join(FILTERS)} prune, not {config.method!r}'
     )
   _known('quantize', config.quantize, ('', 'int8'))
+  if config.quantize_epochs and not config.quantize:
+    raise ValueError(
+      f'quantize_epochs={config.quantize_epochs:g} fine-tune a quantized '
+      'network: they need quantize=int8'
+    )
   known = data.taking('deepaugment_root')
   if config.deepaugment_root and config.data not in known:
     raise ValueError(

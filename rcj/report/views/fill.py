@@ -51,6 +51,8 @@ def fill(view: grid.View, folder: pathlib.Path, rows: Sequence[Row]) -> Filled:
 
 
 def _last(rows: Sequence[Row]) -> list[Row]:
+  """Rows of the last network of a run, its exported files left out."""
+  rows = [row for row in rows if not row.costs.runtime]
   return [row for row in rows if row.network == rows[-1].network]
 
 
