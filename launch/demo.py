@@ -36,7 +36,6 @@ NETWORKS = (
   ('augmix', {}),
   ('kd_augmix', {}),
   ('teacher', {}),
-  ('gw', {'ratio': 10.0}),
   ('hydra', {'ratio': 10.0}),
   ('l1', {'ratio': 3.0, 'shrink': True}),
   ('l1', {'ratio': 3.0, 'shrink': True, 'quantize': 'int8'}),
