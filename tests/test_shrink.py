@@ -371,7 +371,7 @@ def test_the_ratio_is_that_to_all_channels_after_shrinking_too(env):
 
 def test_no_way_back_to_weights_of_more_channels(env):
   steps = (INIT, phases.Save('start'), FILTERS, phases.Shrink())
-  with pytest.raises(ValueError, match=r"'start'.* a Shrink after Save"):
+  with pytest.raises(ValueError, match=r"'start'.* Quantize after Save"):
     recipes.run((*steps, phases.Rewind('start')), env)
 
 
