@@ -11,7 +11,6 @@ they step in turns. Medians.
 """
 
 import argparse
-import dataclasses
 import multiprocessing
 import os
 import statistics
@@ -19,15 +18,13 @@ import time
 from multiprocessing.connection import Connection
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 import rich.table
+import steps
 from rich.console import Console
 
-from rcj import losses, models, native, optimizer, schedules, train, weights
+from rcj import models, native
 from rcj.augment import AugMix, Views
-from rcj.experiment import data_mesh
-from rcj.types import Preprocessing, TrainState
+from rcj.types import Preprocessing
 
 _SHOWN = Preprocessing((0.5,) * 3, (0.5,) * 3, size=32)
 # {kind: (RCJ_NATIVE, whether the views are AugMix's)}
@@ -38,56 +35,15 @@ _KINDS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Clean:
-  """Three views that are alike, an `rcj.types.Augment`."""
-
-  def __call__(self, key, batch, **how):
-    seen = Views()(key, batch, **how)
-    return {**seen, 'views': jnp.repeat(seen['views'], 3, axis=1)}
-
-
 def stepper(batch_size: int, mixed: bool):
   """A function that takes one training step and waits for it."""
-  mesh = data_mesh()
   model = models.create('resnet18', num_classes=10, stem='cifar')
-  params, stats = models.init(jax.random.key(0), model, size=32)
-  nowhere = jax.tree.map(lambda _: None, params)
-  sgd = optimizer.SGD(schedules.Cosine(0.1), weight_decay=5e-4)
-  tx = sgd.build()
-  trees = (jnp.int32(0), params, stats)
-  state = TrainState(*trees, None, nowhere, nowhere, {}, {})
-  opt_state = tx.init(train.trees(state))
-  state = TrainState(*trees, opt_state, nowhere, nowhere, {}, {})
-  step = train.compiled(
-    train.train_step,
-    mesh,
-    model=model,
-    preprocessing=_SHOWN,
-    tx=tx,
-    schedule=sgd.schedule.build(1000),
-    augment=Views(padding=4, flip=True, augmix=AugMix()) if mixed else Clean(),
-    terms={
-      'ce': losses.Weighted(1.0, losses.CrossEntropy()),
-      'jsd': losses.Weighted(12.0, losses.JSD()),
-    },
-    effective=weights.Masked(),
-    trainable=train.WEIGHTS,
+  views = Views(padding=4, flip=True, augmix=AugMix())
+  augment = views if mixed else steps.Clean()
+  start = steps.stepper(
+    model, batch_size, _SHOWN, augment=augment, terms=steps.JSD
   )
-  rng = np.random.default_rng(0)
-  batch = {
-    'image': rng.integers(0, 256, (batch_size, 32, 32, 3), dtype=np.uint8),
-    'label': rng.integers(0, 10, batch_size).astype(np.int32),
-    'index': np.arange(batch_size, dtype=np.int32),
-  }
-  batch = jax.device_put(batch, jax.NamedSharding(mesh, jax.P('data')))
-  box = [jax.device_put(state, jax.NamedSharding(mesh, jax.P()))]
-
-  def run():
-    box[0], metrics = step(box[0], batch, jax.random.key(0), None, None)
-    jax.block_until_ready(metrics)
-
-  return run
+  return lambda: jax.block_until_ready(start())
 
 
 def serve(pipe: Connection, batch_size: int, mode: str, mixed: bool) -> None:

@@ -11,7 +11,6 @@ takes turns; medians. Fails where there is no GPU or no CUDA library.
 """
 
 import argparse
-import dataclasses
 import functools
 import statistics
 import time
@@ -21,14 +20,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import rich.table
+import steps
 from rich.console import Console
 
-from rcj import losses, models, native, optimizer, schedules, train, weights
+from rcj import models, native
 from rcj.augment import AugMix, Plan, Views
 from rcj.augment.augmix import mixed_views
-from rcj.experiment import data_mesh
 from rcj.ops import augmix_host, random
-from rcj.types import Preprocessing, TrainState
+from rcj.types import Preprocessing
 
 _HOW = {'mean': (0.485, 0.456, 0.406), 'std': (0.229, 0.224, 0.225)}
 _SHOWN = Preprocessing(_HOW['mean'], _HOW['std'], size=224)
@@ -79,57 +78,6 @@ def check() -> None:
     found = random.bits(keys, count, implementation='cuda')
     expected = random.bits(keys, count, implementation='reference')
     np.testing.assert_array_equal(found, expected)
-
-
-@dataclasses.dataclass(frozen=True)
-class Clean:
-  """As many views, all of them clean; an `rcj.types.Augment`."""
-
-  dtype: str
-
-  def __call__(self, key, batch, **how):
-    seen = Views(dtype=self.dtype)(key, batch, **how)
-    return {**seen, 'views': jnp.repeat(seen['views'], _VIEWS, axis=1)}
-
-
-def stepper(images: jax.Array, augment: Callable) -> Callable:
-  """A training step of ResNet-18 in bfloat16."""
-  mesh = data_mesh()
-  model = models.create('resnet18', num_classes=1000, dtype=jnp.bfloat16)
-  params, stats = models.init(jax.random.key(0), model, size=224)
-  nowhere = jax.tree.map(lambda _: None, params)
-  sgd = optimizer.SGD(schedules.Cosine(0.1), weight_decay=5e-4)
-  tx = sgd.build()
-  trees = (jnp.int32(0), params, stats)
-  state = TrainState(*trees, None, nowhere, nowhere, {}, {})
-  opt_state = tx.init(train.trees(state))
-  state = TrainState(*trees, opt_state, nowhere, nowhere, {}, {})
-  step = train.compiled(
-    train.train_step,
-    mesh,
-    model=model,
-    preprocessing=_SHOWN,
-    tx=tx,
-    schedule=sgd.schedule.build(1000),
-    augment=augment,
-    terms={
-      'ce': losses.Weighted(1.0, losses.CrossEntropy()),
-      'jsd': losses.Weighted(12.0, losses.JSD()),
-    },
-    effective=weights.Masked(),
-    trainable=train.WEIGHTS,
-  )
-  n = len(images)
-  labels = jnp.arange(n, dtype=jnp.int32)
-  batch = {'image': images, 'label': labels, 'index': labels}
-  batch = jax.device_put(batch, jax.NamedSharding(mesh, jax.P('data')))
-  box = [jax.device_put(state, jax.NamedSharding(mesh, jax.P()))]
-
-  def run():
-    box[0], metrics = step(box[0], batch, jax.random.key(0), None, None)
-    return metrics
-
-  return run
 
 
 def seconds(run: Callable, times: int) -> float:
@@ -188,10 +136,13 @@ def kernel_table(batches: list[int], repeats: int) -> rich.table.Table:
 
 def step_table(batch: int, repeats: int) -> rich.table.Table:
   """What the views cost a training step."""
-  images, _ = inputs(0, (batch, 224, 224), 1)
+  model = models.create('resnet18', num_classes=1000, dtype=jnp.bfloat16)
+  start = functools.partial(
+    steps.stepper, model, batch, _SHOWN, terms=steps.JSD
+  )
   runs = {
-    'clean views': stepper(images, Clean('bfloat16')),
-    'AugMix': stepper(images, Views(augmix=AugMix(), dtype='bfloat16')),
+    'clean views': start(augment=steps.Clean('bfloat16')),
+    'AugMix': start(augment=Views(augmix=AugMix(), dtype='bfloat16')),
   }
   times = medians(runs, 5, repeats)
   table = rich.table.Table(

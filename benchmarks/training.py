@@ -17,65 +17,25 @@ import time
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import rich.table
+import steps
 from rich.console import Console
 
-from rcj import losses, models, optimizer, schedules, train, weights
+from rcj import losses, models
 from rcj.augment import Views
-from rcj.experiment import data_mesh
-from rcj.types import Preprocessing, TrainState
+from rcj.types import Preprocessing
 
 _SHOWN = Preprocessing((0.5,) * 3, (0.5,) * 3, size=32)
 
 
 def rcj_step(batch_size: int, dtype: str):
   """A function that takes one training step of rcj and waits for it."""
-  mesh = data_mesh()
-  replicated = jax.NamedSharding(mesh, jax.P())
   model = models.create(
     'resnet18', num_classes=10, stem='cifar', dtype=jnp.dtype(dtype)
   )
-  params, stats = models.init(jax.random.key(0), model, size=32)
-  nowhere = jax.tree.map(lambda _: None, params)
-  sgd = optimizer.SGD(schedules.Cosine(0.1), weight_decay=5e-4)
-  tx = sgd.build()
-  state = TrainState(
-    jnp.int32(0), params, stats, None, nowhere, nowhere, {}, {}
-  )
-  opt_state = tx.init(train.trees(state))
-  state = jax.device_put(
-    TrainState(
-      jnp.int32(0), params, stats, opt_state, nowhere, nowhere, {}, {}
-    ),
-    replicated,
-  )
-  step = train.compiled(
-    train.train_step,
-    mesh,
-    model=model,
-    preprocessing=_SHOWN,
-    tx=tx,
-    schedule=sgd.schedule.build(1000),
-    augment=Views(),
-    terms={'ce': losses.Weighted(1.0, losses.CrossEntropy())},
-    effective=weights.Masked(),
-    trainable=train.WEIGHTS,
-  )
-  rng = np.random.default_rng(0)
-  batch = {
-    'image': rng.integers(0, 256, (batch_size, 32, 32, 3), dtype=np.uint8),
-    'label': rng.integers(0, 10, batch_size).astype(np.int32),
-    'index': np.arange(batch_size, dtype=np.int32),
-  }
-  batch = jax.device_put(batch, jax.NamedSharding(mesh, jax.P('data')))
-  box = [state]
-
-  def run():
-    box[0], metrics = step(box[0], batch, jax.random.key(0), None, None)
-    jax.block_until_ready(metrics)
-
-  return run
+  terms = {'ce': losses.Weighted(1.0, losses.CrossEntropy())}
+  start = steps.stepper(model, batch_size, _SHOWN, augment=Views(), terms=terms)
+  return lambda: jax.block_until_ready(start())
 
 
 def torch_step(batch_size: int, threads: int):

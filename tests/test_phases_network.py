@@ -10,7 +10,6 @@ from safetensors.numpy import save_file
 
 from rcj import carry as carry_lib
 from rcj import (
-  experiment,
   losses,
   models,
   optimizer,
@@ -19,7 +18,6 @@ from rcj import (
   size,
   tree,
 )
-from rcj.journal import Journal
 
 SHOWN = tiny.Tiny().preprocessing()
 INIT = phases.Init('resnet8', SHOWN, width=0.25)
@@ -32,14 +30,7 @@ def digits():
 
 @pytest.fixture
 def env(tmp_path, digits):
-  return carry_lib.Env(
-    data=digits,
-    suites=(),
-    mesh=experiment.data_mesh(),
-    journal=Journal(tmp_path, enabled=False),
-    key=jax.random.key(0),
-    workdir=tmp_path,
-  )
+  return tiny.environment(tmp_path, digits)
 
 
 def through(env, *steps):

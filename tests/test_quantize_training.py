@@ -12,7 +12,6 @@ import tiny
 from rcj import carry as carry_lib
 from rcj import (
   evaluate,
-  experiment,
   losses,
   models,
   optimizer,
@@ -21,7 +20,6 @@ from rcj import (
   schedules,
   tree,
 )
-from rcj.journal import Journal
 from rcj.phases import measuring
 from rcj.recipe import check
 from rcj.types import Preprocessing
@@ -49,14 +47,7 @@ START = (
 def env(tmp_path_factory):
   folder = tmp_path_factory.mktemp('run')
   config = dataclasses.replace(tiny.Tiny(), train_size=0)
-  return carry_lib.Env(
-    data=config.load_data(),
-    suites=(),
-    mesh=experiment.data_mesh(),
-    journal=Journal(folder, enabled=False),
-    key=jax.random.key(0),
-    workdir=folder,
-  )
+  return tiny.environment(folder, config.load_data())
 
 
 def through(env, carry, *steps):
@@ -87,6 +78,17 @@ def test_rounding_is_no_removal_of_weights(env, pruned, rounded):
   assert before['bytes'] == before['dense_bytes']
   assert after['bytes'] < before['bytes'] / 3
   assert (before['dtype'], after['dtype']) == ('float32', 'int8')
+
+
+def test_rows_are_of_the_integers_that_ship(env, rounded, monkeypatch):
+  seen = []
+  monkeypatch.setattr(
+    measuring, 'measure', lambda network, *_, **__: seen.append(network)
+  )
+  phases.Evaluate('int8')(rounded, env)
+  phases.Evaluate('float')(through(env, carry_lib.Carry(), START[0]), env)
+  kinds = [type(network.model).__name__ for network in seen]
+  assert kinds == ['IntNet', 'ResNet']
 
 
 def accuracy(env, network):

@@ -15,9 +15,6 @@ import tiny
 from etils import epath
 
 from rcj import (
-  carry as carry_lib,
-)
-from rcj import (
   experiment,
   locks,
   losses,
@@ -51,15 +48,7 @@ def digits():
 
 @pytest.fixture
 def env(tmp_path, digits):
-  return carry_lib.Env(
-    data=digits,
-    suites=(),
-    mesh=experiment.data_mesh(),
-    journal=Journal(tmp_path, enabled=False),
-    key=jax.random.key(0),
-    workdir=tmp_path,
-    identity={'data': 'digits'},
-  )
+  return tiny.environment(tmp_path, digits, identity={'data': 'digits'})
 
 
 def equal(a, b):

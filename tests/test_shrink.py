@@ -12,7 +12,6 @@ from test_recipe import short
 
 from rcj import carry as carry_lib
 from rcj import (
-  experiment,
   graph,
   masks,
   models,
@@ -24,7 +23,6 @@ from rcj import (
 )
 from rcj import recipe as recipes
 from rcj.checkpoint import opened
-from rcj.journal import Journal
 from rcj.phases.measuring import macs, parameters
 from rcj.shrink import shrink
 
@@ -287,14 +285,8 @@ def digits():
 
 @pytest.fixture
 def env(tmp_path, digits):
-  return carry_lib.Env(
-    data=digits,
-    suites=(),
-    mesh=experiment.data_mesh(),
-    journal=Journal(tmp_path, enabled=False),
-    key=jax.random.key(0),
-    workdir=tmp_path,
-    labels={'variant': 'shrink', 'seed': 0},
+  return tiny.environment(
+    tmp_path, digits, labels={'variant': 'shrink', 'seed': 0}
   )
 
 

@@ -7,10 +7,13 @@ noise, in that run directory, or continues it.
 import dataclasses
 import sys
 
+import jax
 import numpy as np
 
+from rcj import carry as carry_lib
 from rcj import data as data_sets
-from rcj import evaluate, s0, schedules
+from rcj import evaluate, experiment, s0, schedules
+from rcj.journal import Journal
 from rcj.types import Preprocessing
 
 
@@ -47,6 +50,19 @@ def config(variant, **fields):
   return dataclasses.replace(s0.configure(Tiny, variant), **fields)
 
 
+def environment(folder, data, **fields):
+  """What phases run in, without suites, journal or checkpoints."""
+  return carry_lib.Env(
+    data=data,
+    suites=(),
+    mesh=experiment.data_mesh(),
+    journal=Journal(folder, enabled=False),
+    key=jax.random.key(0),
+    workdir=folder,
+    **fields,
+  )
+
+
 class Noise(Tiny):
   """Three training phases of 20, 15 and 15 steps that start at once."""
 
@@ -59,8 +75,6 @@ class Noise(Tiny):
 
 
 if __name__ == '__main__':
-  from rcj import experiment
-
   lengths = {'epochs': 4.0, 'mask_epochs': 3.0, 'finetune_epochs': 6.0}
   noise = dataclasses.replace(s0.configure(Noise, 'hydra'), **lengths)
   experiment.execute(dataclasses.replace(noise, augment='none'), sys.argv[1])

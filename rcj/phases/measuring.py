@@ -11,7 +11,17 @@ import jax
 import jax.numpy as jnp
 from etils import epath
 
-from rcj import evaluate, export, graph, models, results, size, tree, weights
+from rcj import (
+  evaluate,
+  export,
+  graph,
+  models,
+  quantize,
+  results,
+  size,
+  tree,
+  weights,
+)
 from rcj.carry import Carry, Env, frozen
 from rcj.types import Frozen
 
@@ -117,6 +127,8 @@ def _count(model: Any) -> int:
 class Evaluate:
   """Measures the network on every suite and writes the rows.
 
+  What is measured is what ships: of a quantized network its integers.
+
   Attributes:
     method: label in tables and figures, such as 'AugMix + KD'.
     network: label within the run.
@@ -135,8 +147,9 @@ class Evaluate:
       'method': self.method,
       **costs(network),
     }
+    quantized = isinstance(network.model, models.QuantNet)
     measure(
-      network,
+      quantize.integers(network) if quantized else network,
       env.suites,
       workdir=env.workdir,
       mesh=env.mesh,
