@@ -5,8 +5,8 @@
 
 RUN_DIR is a run directory (it holds results.csv and config.json) or a folder
 of run directories. Runs that differ in the seed alone are averaged. SWEEP is
-the folder of a sweep, whose tables and figures come first, cells without
-results as 'not run'. The page needs matplotlib and jinja2:
+the folder of a sweep, whose tables, figures and claims come first, cells
+without results as 'not run'. The page needs matplotlib and jinja2:
 pip install 'rcj[demo]'.
 """
 
@@ -55,6 +55,7 @@ def main(argv: Sequence[str]) -> None:
     for filled in sweep:
       report.print_view(filled)
     shown = {f for filled in sweep for f in filled.folders}
+    report.print_attacks([row for row in rows if row.folder in shown])
     report.print_table([row for row in rows if row.folder not in shown])
     path = report.write_html(
       rows,

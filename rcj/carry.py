@@ -162,6 +162,11 @@ def decode(items: Items, record: Mapping[str, Any], env: Env) -> Carry:
       'the checkpoint was written by a run with another seed; '
       'continue it with its own seed or use an empty run directory'
     )
+  return decode_any(items, record)
+
+
+def decode_any(items: Items, record: Mapping[str, Any]) -> Carry:
+  """As `decode`, of a run with any seed."""
   rest = tree.rebuild(record['state'], items['state'])
   saved = tree.rebuild(record['saved'], items['saved'])
   state = TrainState(

@@ -50,18 +50,46 @@ def bootstrap_mean(
   Raises:
     ValueError: for no images, another rank, values that are not finite.
   """
-  per_image = _per_image(outcomes)
-  # Drawing N images with replacement and counting how often each distinct
-  # value came up is a multinomial draw, and error counts take few values.
-  values, counts = np.unique(per_image, return_counts=True)
-  n = per_image.size
-  drawn = np.random.default_rng(key_seed).multinomial(
-    n, counts / n, size=samples
+  return bootstrap_sum(
+    [outcomes], key_seed=key_seed, samples=samples, level=level
   )
-  means = drawn @ values / n
+
+
+def bootstrap_sum(
+  groups: Sequence[Outcomes],
+  *,
+  key_seed: int = 0,
+  samples: int = 2000,
+  level: float = 0.95,
+) -> Interval:
+  """Sum of the groups' means; the images of each group are drawn apart.
+
+  Args:
+    groups: outcomes as in `bootstrap_mean`, each of other images.
+    key_seed: seed of the resampling.
+    samples: number of bootstrap samples.
+    level: coverage in (0, 1).
+
+  Returns:
+    (sum, low, high), in the units of the outcomes.
+
+  Raises:
+    ValueError: for no groups, and as `bootstrap_mean`.
+  """
+  if not groups:
+    raise ValueError('expected at least one group of outcomes, got none')
+  rng = np.random.default_rng(key_seed)
+  sums, total = np.zeros(samples), 0.0
+  for per_image in map(_per_image, groups):
+    # Drawing N images with replacement and counting how often each distinct
+    # value came up is a multinomial draw, and error counts take few values.
+    values, counts = np.unique(per_image, return_counts=True)
+    n = per_image.size
+    sums += rng.multinomial(n, counts / n, size=samples) @ values / n
+    total += float(per_image.mean())
   tail = (1 - level) / 2
-  low, high = np.quantile(means, [tail, 1 - tail])
-  return float(per_image.mean()), float(low), float(high)
+  low, high = np.quantile(sums, [tail, 1 - tail])
+  return total, float(low), float(high)
 
 
 def paired_difference(

@@ -20,10 +20,13 @@ from etils import epath
 from rcj import cluster, locks
 from rcj.carry import Carry, Env, decode, encode
 from rcj.checkpoint import opened
-from rcj.phases import Evaluate, Export, Save, Train
+from rcj.phases import Attack, Evaluate, Export, Save, Train
 from rcj.phases.loop import number, preempted, save, stop
 
 Phase = Callable[[Carry, Env], Carry]
+
+# Fields of phases that name a saved network.
+_NAMING = ('teacher', 'to', 'parent')
 
 
 def run(
@@ -38,7 +41,7 @@ def run(
 
   Raises:
     KeyError: if a phase wants a network that no phase before it saves.
-    ValueError: if two phases evaluate, or export, under the same label.
+    ValueError: if two phases evaluate, attack or export under the same label.
     PreemptedError: after SIGTERM, on a cluster; a checkpoint is left.
   """
   check(recipe)
@@ -68,12 +71,14 @@ def check(recipe: Sequence[Phase]) -> None:
 
   Raises:
     KeyError: if a phase wants a network that no phase before it saves.
-    ValueError: if two phases evaluate, or export, under the same label.
+    ValueError: if two phases evaluate, attack or export under the same label.
   """
   saved: set[str] = set()
   labels: set[tuple[str, str]] = set()
   for i, phase in enumerate(recipe):
-    wanted = getattr(phase, 'teacher', None) or getattr(phase, 'to', None)
+    wanted = next(
+      (getattr(phase, n) for n in _NAMING if getattr(phase, n, None)), None
+    )
     if wanted is not None and wanted not in saved:
       raise KeyError(
         f'phase {i}, {type(phase).__name__}, wants the network {wanted!r}, '
@@ -83,7 +88,7 @@ def check(recipe: Sequence[Phase]) -> None:
       saved.add(phase.name)
     if isinstance(phase, Train):
       saved.update(name for _, name in phase.snapshots)
-    if isinstance(phase, (Evaluate, Export)):
+    if isinstance(phase, (Attack, Evaluate, Export)):
       label = type(phase).__name__, phase.network
       if label in labels:
         raise ValueError(
@@ -156,7 +161,7 @@ def _train(
 
 def _shareable(recipe: Sequence[Phase]) -> int:
   """Number of phases before the first that leaves results."""
-  kinds = [isinstance(phase, (Evaluate, Export)) for phase in recipe]
+  kinds = [isinstance(phase, (Attack, Evaluate, Export)) for phase in recipe]
   return kinds.index(True) if any(kinds) else len(recipe)
 
 

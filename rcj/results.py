@@ -29,6 +29,16 @@ COSTS = (
   'dense_macs', 'macs', 'dense_bytes', 'bytes', 'packed_bytes', 'gzip_bytes',
   'latency_ms', 'runtime', 'threads', 'batch', 'dtype',
 )  # fmt: skip
+# Rows of attacks may have these, '' elsewhere: the radius (images in 0..1, for
+# salt and pepper the rate of pixels) and its norm, 'linf' or 'l2'; quantiles
+# over images of the perturbation's norm, inf where no image was fooled; the
+# share of images whose gradient is zero; and what disagrees with robustness,
+# '' where that was not checked, 'no' where nothing does. The last two are the
+# same in all rows of a network's attacks.
+ATTACKED = (
+  'eps', 'norm', 'norm_25', 'norm_50', 'norm_75', 'zero_gradients', 'masked',
+)  # fmt: skip
+_OPTIONAL = (*COSTS, *ATTACKED)
 _CELL = ('network', 'suite', 'corruption', 'severity')
 
 
@@ -38,13 +48,14 @@ def add_rows(
   """Writes rows to results.csv in place of older ones of the same cells."""
   path = epath.Path(workdir) / 'results.csv'
   new = [
-    {c: str(row[c]) for c in COLUMNS} | {c: str(row.get(c, '')) for c in COSTS}
+    {c: str(row[c]) for c in COLUMNS}
+    | {c: str(row.get(c, '')) for c in _OPTIONAL}
     for row in rows
   ]
   cells = {tuple(row[c] for c in _CELL) for row in new}
   old = [r for r in read_rows(path) if tuple(r[c] for c in _CELL) not in cells]
   text = io.StringIO(newline='')
-  writer = csv.DictWriter(text, (*COLUMNS, *COSTS))
+  writer = csv.DictWriter(text, (*COLUMNS, *_OPTIONAL))
   writer.writeheader()
   writer.writerows(old + new)
   files.write_whole(path, text.getvalue().encode())

@@ -1,13 +1,18 @@
-"""Networks to attack: the golden one, a linear one, and a trained small one."""
+"""Networks to attack: the golden one, linear ones, perceptrons."""
 
+import dataclasses
 import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rcj import weights
+from rcj.types import Frozen, Preprocessing
+
 CLASSES = 4
 SIDE = 10
+SHOWN = Preprocessing((0.5,) * 3, (0.5,) * 3, size=32)
 
 
 def nhwc(x):
@@ -76,3 +81,38 @@ def trained():
     return jax.lax.fori_loop(0, 60, step, params)
 
   return functools.partial(mlp, train(params)), images[256:], labels[256:]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+  """What evaluation wants of a module: a perceptron, which compiles quickly."""
+
+  def apply(self, variables, images, *, train):
+    assert not train
+    p = variables['params']
+    flat = images.reshape(len(images), -1)
+    return jnp.tanh(flat @ p['first']) @ p['kernel'], (), None
+
+
+def perceptron(scale, classes, *, seed=0):
+  """A random network whose logits are so large."""
+  first, last = jax.random.split(jax.random.key(seed))
+  params = {
+    'first': jax.random.normal(first, (32 * 32 * 3, 16)) / 55,
+    'kernel': scale * jax.random.normal(last, (16, 10)),
+  }
+  return frozen(Layer(), params, {}, classes)
+
+
+def frozen(module, params, batch_stats, classes):
+  nowhere = jax.tree.map(lambda _: None, params)
+  return Frozen(
+    params=params,
+    batch_stats=batch_stats,
+    masks=nowhere,
+    scores=nowhere,
+    model=module,
+    effective=weights.Masked(),
+    preprocessing=SHOWN,
+    classes=classes,
+  )

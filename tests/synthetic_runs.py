@@ -153,6 +153,21 @@ def _rows(network, suite, wrong, n, seed, run) -> list[dict]:
   return rows
 
 
+def edit(folder, change):
+  """Rewrites results.csv with change(records) -> records."""
+  with (folder / 'results.csv').open(newline='') as f:
+    records = list(csv.DictReader(f))
+  records = change(records)
+  with (folder / 'results.csv').open('w', newline='') as f:
+    writer = csv.DictWriter(f, list(records[0]))
+    writer.writeheader()
+    writer.writerows(records)
+
+
+def change_all(**values):
+  return lambda records: [r | values for r in records]
+
+
 if __name__ == '__main__':
   root = pathlib.Path(sys.argv[1])
   for s in range(3):

@@ -20,6 +20,8 @@ ROOMS = {
   'corruptions',
   'crd',
   'data',
+  'evaluate',
+  'export',
   'fourier',
   'generate',
   'losses',

@@ -35,6 +35,7 @@ MODELS = {'graph', 'models', 'native', 'ops', *LEAVES, *BASE}
 EVERYTHING = MODELS | {
   'carry',
   'checkpoint',
+  'claim',
   'cluster',
   'data',
   'deepaugment',
@@ -51,6 +52,7 @@ EVERYTHING = MODELS | {
   'report',
   'results',
   's0',
+  's1',
   'settings',
   'train',
 }
@@ -59,7 +61,8 @@ ALLOWED = {
   'tree': {'types'},
   'topk': set(),
   'intervals': set(),
-  'grid': set(),
+  'claim': set(),
+  'grid': {'claim'},
   **dict.fromkeys(LEAVES, BASE),
   'native': set(),
   'ops': {'native', *BASE},
@@ -73,7 +76,7 @@ ALLOWED = {
   'deepaugment': {'augment', 'models', *BASE},
   'data': BASE,
   'checkpoint': {'files', *BASE},
-  'report': {'results', 'grid', *BASE},
+  'report': {'claim', 'results', 'grid', *BASE},
   'cluster': BASE,
   'files': BASE,
   'locks': {'cluster', 'files', *BASE},
@@ -89,7 +92,7 @@ ALLOWED = {
   'evaluate': {'data', 'train', 'optimizer', *MODELS},
   'export': {'files', *MODELS},
   **dict.fromkeys(
-    ('carry', 'phases', 'recipe', 'experiment', 's0', 'sweep'), EVERYTHING
+    ('carry', 'phases', 'recipe', 'experiment', 's0', 's1', 'sweep'), EVERYTHING
   ),
 }
 # Where a package outside rcj may be imported; absl and ml_collections: launch/.

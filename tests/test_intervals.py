@@ -51,6 +51,18 @@ def test_correlated_cells_widen_the_interval():
   assert width(equal) == width(equal[:, 0])
 
 
+def test_groups_of_images_are_resampled_apart():
+  a, b = np.arange(400) < 80, np.arange(100) < 50
+  assert intervals.bootstrap_sum([a]) == intervals.bootstrap_mean(a)
+  total, low, high = intervals.bootstrap_sum([0.5 * a, -0.5 * b], samples=20000)
+  assert total == pytest.approx(-0.15)
+  variance = (0.2 * 0.8 / 400 + 0.5 * 0.5 / 100) / 4
+  expected = 2 * 1.959964 * math.sqrt(variance)
+  assert high - low == pytest.approx(expected, rel=0.05)
+  with pytest.raises(ValueError, match='at least one group'):
+    intervals.bootstrap_sum([])
+
+
 def test_same_seed_same_interval():
   x = np.random.default_rng(2).random((50, 3))
   assert intervals.bootstrap_mean(x) == intervals.bootstrap_mean(x)

@@ -1,4 +1,4 @@
-"""Phases that take up networks: files of more classes, and saved ones."""
+"""Phases that keep networks and take them up again."""
 
 import dataclasses
 
@@ -6,17 +6,14 @@ import jax
 import numpy as np
 import pytest
 import tiny
-from safetensors.numpy import save_file
 
 from rcj import carry as carry_lib
 from rcj import (
   losses,
-  models,
   optimizer,
   phases,
   schedules,
   size,
-  tree,
 )
 
 SHOWN = tiny.Tiny().preprocessing()
@@ -98,55 +95,3 @@ def test_nonzero_counts_all_parameters(env, phase):
   left = size.remaining(state.params, state.masks)
   # Hydra truncates in each of its ten layers, so up to a weight of each stays.
   assert 1500 <= left <= 1500 + (0 if phase is phases.Prune else 10)
-
-
-def torch_names(params, stats):
-  """A ResNet-20 as a file of torch would hold it."""
-  found = {}
-  for name, x in tree.leaves({'params': params, 'stats': stats}).items():
-    _, *path, leaf = name.split('/')
-    module = '.'.join(path).replace('conv_stem', 'conv1')
-    module = module.replace('bn_stem', 'bn1').replace('head', 'linear')
-    for s in (1, 2, 3):
-      for b in (1, 2, 3):
-        module = module.replace(f'stage{s}_block{b}', f'layer{s}.{b - 1}')
-    x = np.asarray(x)
-    if leaf == 'kernel':
-      x = x.transpose(3, 2, 0, 1) if x.ndim == 4 else x.T
-    leaf = {'mean': 'running_mean', 'var': 'running_var', 'bias': 'bias'}.get(
-      leaf, 'weight'
-    )
-    found[f'{module}.{leaf}'] = np.ascontiguousarray(x)
-  return found
-
-
-@pytest.fixture(scope='module')
-def thousand(tmp_path_factory):
-  """The path of a network of 1000 classes, and the network."""
-  module = models.create('resnet20', num_classes=1000)
-  variables = models.init(jax.random.key(0), module, size=32)
-  path = tmp_path_factory.mktemp('torch') / 'r20.safetensors'
-  save_file(torch_names(*variables), path)
-  return path, models.load_torch(path, 'resnet20')
-
-
-def test_a_network_of_1000_classes_answers_on_those_of_the_data(env, thousand):
-  path, whole = thousand
-  parents = np.arange(10) * 7 + 3
-  env = dataclasses.replace(
-    env, data=dataclasses.replace(env.data, parents=parents)
-  )
-  carry = through(env, phases.Load(str(path), 'resnet20'))
-  network = carry_lib.frozen(carry, env.data.train.classes)
-  head = {name: x[..., parents] for name, x in whole.params['head'].items()}
-  jax.tree.map(
-    np.testing.assert_array_equal,
-    (network.params, network.batch_stats),
-    ({**whole.params, 'head': head}, whole.batch_stats),
-  )
-  assert network.model.num_classes == 10
-
-
-def test_without_known_classes_a_network_of_1000_is_refused(env, thousand):
-  with pytest.raises(ValueError, match='1000 classes, the data has 10'):
-    through(env, phases.Load(str(thousand[0]), 'resnet20'))

@@ -1,5 +1,7 @@
 """results.csv and predictions.npz of a run directory."""
 
+import csv
+import io
 import os
 
 import numpy as np
@@ -37,10 +39,29 @@ def test_rows_come_back_as_text_in_the_order_of_the_columns(tmp_path):
   written = row(error=1 / 3, n=597, protocol=protocol, macs=7, note='none')
   results.add_rows(tmp_path, [written])
   (read,) = results.read_rows(tmp_path / 'results.csv')
-  columns = (*results.COLUMNS, *results.COSTS)
+  columns = (*results.COLUMNS, *results.COSTS, *results.ATTACKED)
   assert tuple(read) == columns
   assert read == {c: str(written.get(c, '')) for c in columns}
   assert float(read['error']) == 1 / 3
+
+
+def test_a_file_without_the_optional_columns_takes_rows_that_have_them(
+  tmp_path,
+):
+  text = io.StringIO(newline='')
+  writer = csv.DictWriter(text, results.COLUMNS)
+  writer.writeheader()
+  writer.writerow(row())
+  (tmp_path / 'results.csv').write_text(text.getvalue(), newline='')
+  attack = row(suite='light', corruption='pgd', eps=2 / 255, masked='no')
+  results.add_rows(tmp_path, [attack])
+  old, new = results.read_rows(tmp_path / 'results.csv')
+  assert {old[c] for c in (*results.COSTS, *results.ATTACKED)} == {''}
+  assert (float(new['eps']), new['masked'], new['norm_50']) == (
+    2 / 255,
+    'no',
+    '',
+  )
 
 
 def test_a_cell_measured_again_replaces_its_own_row_alone(tmp_path):

@@ -7,10 +7,15 @@ arrays, whose arrays become arguments) and each shape, not for each `eps`, and
 may itself be part of a compiled function. Images and steps are those of
 foolbox 3.3.4 where it has the attack; eps is in units of images in 0..1.
 
-What an attack reached is for `outcome` to say.
+What an attack reached is for `outcome` to say. An `Attack` is one of them with
+its strength, as a value; `LIGHT` and `HEAVY` are those of paper S1.
 """
 
 from rcj.attacks.apgd import apgd as apgd
+from rcj.attacks.attack import HEAVY as HEAVY
+from rcj.attacks.attack import LIGHT as LIGHT
+from rcj.attacks.attack import SMALLEST as SMALLEST
+from rcj.attacks.attack import Attack as Attack
 from rcj.attacks.bim import bim as bim
 from rcj.attacks.deepfool import deepfool as deepfool
 from rcj.attacks.fgsm import fgsm as fgsm

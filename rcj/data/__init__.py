@@ -18,7 +18,7 @@ from rcj.data.folder import FolderSource
 from rcj.data.memory import in_memory
 from rcj.data.pipeline import TrainStream
 from rcj.data.registry import load, taking
-from rcj.data.sources import ArraySource, DataSets, subset
+from rcj.data.sources import ArraySource, DataSets, shorten, subset
 from rcj.data.variants import Variants
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
   'random_resized_crop',
   'resize_center_crop',
   'resize_shorter',
+  'shorten',
   'subset',
   'taking',
 ]

@@ -10,6 +10,7 @@ from typing import Any
 from rcj.data.cifar import cifar
 from rcj.data.class_lists import IMAGENET100
 from rcj.data.digits import digits
+from rcj.data.domain_benchmarks import OFFICE31, OFFICE_HOME, PACS
 from rcj.data.domains import domains
 from rcj.data.folder import folder
 from rcj.data.imagenet import imagenet
@@ -30,6 +31,9 @@ _ON_DISK: dict[str, Callable[..., DataSets]] = {
   'imagenet': imagenet,
   'imagenet100': functools.partial(imagenet, classes=IMAGENET100),
   'imagenet100_sample': sample,
+  'office31': functools.partial(domains, benchmark=OFFICE31),
+  'office_home': functools.partial(domains, benchmark=OFFICE_HOME),
+  'pacs': functools.partial(domains, benchmark=PACS),
   'tiny_imagenet': tiny_imagenet,
   f'{_TFDS}imagenet': _TFDS_IMAGENET,
   f'{_TFDS}imagenet100': functools.partial(_TFDS_IMAGENET, classes=IMAGENET100),
@@ -47,7 +51,8 @@ def load(name: str, *, root: str | None = None, **options: Any) -> DataSets:
     deepaugment_root, and for imagenet classes.
   - tiny_imagenet: see `tiny_imagenet`; corrupted_root, classes.
   - imagenet100_sample: see `sample`; no options, not for training.
-  - domains: see `domains`; source, target.
+  - domains, and complete copies of office31, office_home and pacs: see
+    `domains`; source, target.
   - folder: ImageNet's layout, see `folder`; train_split, test_split, on_error,
     deepaugment_root.
   - tfds:imagenet100, tfds:imagenet, tfds:NAME for any name that TFDS knows:

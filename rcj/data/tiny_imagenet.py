@@ -7,15 +7,13 @@
 from __future__ import annotations
 
 import concurrent.futures
-import itertools
 import os
 import pathlib
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from rcj.data import class_lists
+from rcj.data import class_lists, packed
 from rcj.data.corrupted import CorruptedSets
 from rcj.data.corrupted_tree import corrupted_tree
 from rcj.data.encoded import EncodedSource
@@ -26,10 +24,10 @@ from rcj.data.options import blaming
 from rcj.data.restricted import restrict
 from rcj.data.sources import DataSets, shorten, sized
 
-_KEYS = tuple(
-  f'{split}_{part}'
-  for split in ('train', 'val')
-  for part in ('jpeg', 'offset', 'label')
+_KEYS = (
+  'wnids',
+  *('train_jpeg', 'train_offset', 'train_label'),
+  *('val_jpeg', 'val_offset', 'val_label'),
 )
 
 
@@ -94,34 +92,13 @@ def _corrupted(root: str, classes: tuple[str, ...]) -> CorruptedSets | None:
 
 
 def _from_npz(path: pathlib.Path) -> tuple[EncodedSource, EncodedSource]:
-  if not path.is_file():
-    raise FileNotFoundError(f'{path} does not exist')
-  try:
-    # A file that np.load opened itself stays open where the archive is bad.
-    with open(path, 'rb') as f, np.load(f, allow_pickle=False) as z:
-      arrays = {k: z[k] for k in (*_KEYS, 'wnids') if k in z.files}
-  except (zipfile.BadZipFile, EOFError, OSError, ValueError) as e:
-    raise ValueError(
-      f'{path} ({path.stat().st_size:,} bytes) cannot be read as a .npz of '
-      f'plain arrays: {e}; a usual cause is an interrupted copy'
-    ) from e
-  if missing := sorted({*_KEYS, 'wnids'} - set(arrays)):
-    raise ValueError(f'{path} lacks {missing}; it has {sorted(arrays)}')
+  found = packed.arrays(path, _KEYS)
   with blaming(str(path)):
-    return _split(path, arrays, 'train'), _split(path, arrays, 'val')
-
-
-def _split(
-  path: pathlib.Path, arrays: Mapping[str, np.ndarray], split: str
-) -> EncodedSource:
-  content, place, labels = (
-    arrays[f'{split}_{part}'] for part in ('jpeg', 'offset', 'label')
-  )
-  files = tuple(
-    content[begin:end].tobytes() for begin, end in itertools.pairwise(place)
-  )
-  names = tuple(f'{path}, {split} {i}' for i in range(len(files)))
-  return EncodedSource(files, names, labels, tuple(map(str, arrays['wnids'])))
+    train, val = (
+      packed.images(path, found, found['wnids'], split=split)
+      for split in ('train', 'val')
+    )
+  return train, val
 
 
 def _from_folder(

@@ -3,23 +3,31 @@
 Every network is measured on the same images in the same cells, and the
 outcome of each image is kept, so that intervals are over images (an image's
 corrupted versions are resampled together) and comparisons are paired. Images
-may be in memory or read on demand; each process reads its own share.
+may be in memory or read on demand; each process reads its own share. `attacked`
+measures adversarial images, `checks` whether gradients could be trusted there.
 """
 
+from rcj.evaluate.attacked import Attempt, attacked, zero_gradients
+from rcj.evaluate.masking import Checks, checks
 from rcj.evaluate.predict import Outcome, Predictor, classify, evaluate
 from rcj.evaluate.rows import rows
 from rcj.evaluate.suites import Cell, Part, Suite, corrupted, plain, published
 
 __all__ = [
+  'Attempt',
   'Cell',
+  'Checks',
   'Outcome',
   'Part',
   'Predictor',
   'Suite',
+  'attacked',
+  'checks',
   'classify',
   'corrupted',
   'evaluate',
   'plain',
   'published',
   'rows',
+  'zero_gradients',
 ]

@@ -7,6 +7,7 @@ from rcj.models.apply import predict as predict
 from rcj.models.apply import results as results
 from rcj.models.fold import folded as folded
 from rcj.models.graph_net import GraphNet as GraphNet
+from rcj.models.heads import with_new_head as with_new_head
 from rcj.models.int_net import IntNet as IntNet
 from rcj.models.quant_import import load_quant_dequant as load_quant_dequant
 from rcj.models.quant_net import QuantNet as QuantNet

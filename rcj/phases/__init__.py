@@ -4,9 +4,11 @@ Each is a frozen value and a function from `Carry` to `Carry`. All are
 deterministic; a restarted run takes those after its last training phase again.
 """
 
+from rcj.phases.attacking import Attack
 from rcj.phases.exporting import Export
+from rcj.phases.loading import Load
 from rcj.phases.measuring import Evaluate
-from rcj.phases.network import Init, Load, Restore, Rewind, Save
+from rcj.phases.network import Init, Restore, Rewind, Save
 from rcj.phases.pruning import FreezeMask, InitScores, Prune
 from rcj.phases.quantization import Quantize
 from rcj.phases.recalibration import RecalibrateBN
@@ -14,6 +16,7 @@ from rcj.phases.shrinking import Shrink
 from rcj.phases.training import Train
 
 __all__ = [
+  'Attack',
   'Evaluate',
   'Export',
   'FreezeMask',

@@ -1,4 +1,4 @@
-"""Phases that start, keep and take up networks."""
+"""Phases that start networks, keep them, and take up those that were kept."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import jax.numpy as jnp
 
 from rcj import models, weights
 from rcj.carry import Carry, Env, frozen, place
-from rcj.types import Preprocessing, Snapshot, TrainState
-
-_IMAGENET = 1000
+from rcj.types import Params, Preprocessing, PyTree, Snapshot, TrainState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Init:
     params, batch_stats = models.init(
       env.phase_key(carry), module, size=self.preprocessing.size
     )
-    state = place(_dense_state(params, batch_stats), env.replicated)
+    state = place(dense_state(params, batch_stats), env.replicated)
     return dataclasses.replace(
       carry,
       state=state,
@@ -63,45 +61,8 @@ class Init:
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class Load:
-  """Starts from a PyTorch checkpoint; see `models.load_torch`.
-
-  A network of all 1000 classes of ImageNet keeps the outputs of the data's
-  classes alone (decision 25), where the data set knows which they are.
-
-  Attributes:
-    path: .pth, .th, .pt or .safetensors file.
-    model: name in the registry.
-  """
-
-  path: str
-  model: str
-
-  def __call__(self, carry: Carry, env: Env) -> Carry:
-    """The carry with the loaded network; classes must match the data."""
-    network = models.load_torch(self.path, self.model)
-    have, want = len(network.classes), len(env.data.train.classes)
-    if have == _IMAGENET and want < have and env.data.parents is not None:
-      network = models.load_torch(
-        self.path, self.model, classes=env.data.parents
-      )
-    elif have != want:
-      raise ValueError(
-        f'{self.path} classifies {have} classes, the data has {want}'
-      )
-    state = _dense_state(network.params, network.batch_stats)
-    return dataclasses.replace(
-      carry,
-      state=place(state, env.replicated),
-      model=network.model,
-      effective=weights.Masked(),
-      preprocessing=network.preprocessing,
-      origin=None,
-    )
-
-
-def _dense_state(params: Any, batch_stats: Any) -> TrainState:
+def dense_state(params: Params, batch_stats: PyTree) -> TrainState:
+  """A state before its first step, without masks or scores."""
   nowhere = jax.tree.map(lambda _: None, params)
   return TrainState(
     step=jnp.zeros((), jnp.int32),
@@ -181,7 +142,7 @@ class Restore:
     """The carry with a copy of it; raises KeyError for unknown names."""
     network = saved_network(carry, self.to, 'Restore').network
     state = dataclasses.replace(
-      _dense_state(network.params, network.batch_stats),
+      dense_state(network.params, network.batch_stats),
       masks=network.masks,
       scores=network.scores,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 
 import jax
 import numpy as np
@@ -11,6 +10,7 @@ from jaxtyping import Float
 
 from rcj import data, graph, quantize, tree
 from rcj.carry import Carry, Env, frozen, place
+from rcj.phases.images import sized
 from rcj.quantize.observers import OBSERVERS
 
 
@@ -82,11 +82,4 @@ class Quantize:
     seed = int(jax.random.bits(env.phase_key(carry)))
     order = np.random.default_rng(seed).permutation(len(source))
     chosen = data.subset(source, np.sort(order[: self.images]))
-    if not isinstance(chosen, data.ArraySource):
-      crop = functools.partial(
-        data.resize_center_crop,
-        resize_to=shown.resize or shown.size,
-        size=shown.size,
-      )
-      chosen = data.in_memory(chosen, transform=crop)
-    return chosen.images.astype(np.float32) / 255
+    return sized(chosen, shown).images.astype(np.float32) / 255

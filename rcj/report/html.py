@@ -8,9 +8,9 @@ import pathlib
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from rcj.report import costs, paired, provenance, style, views
+from rcj.report import attacks, costs, paired, provenance, style, suites, views
 from rcj.report.heat_map import heat_map
-from rcj.report.rows import SUITES, Row
+from rcj.report.rows import Row
 from rcj.report.severity import by_severity
 from rcj.report.sizes import against_size
 from rcj.report.summary import (
@@ -39,6 +39,34 @@ class ViewSection:
 
 
 @dataclasses.dataclass(frozen=True)
+class ClaimSection:
+  """What the template shows of a claim."""
+
+  filled: views.Filled
+
+  @property
+  def verdict(self) -> str:
+    """Of the claim as a whole."""
+    return views.verdict(self.filled)
+
+  @property
+  def heads(self) -> Sequence[str]:
+    """Names of the columns."""
+    return views.answer.HEADS
+
+  @property
+  def rows(self) -> Sequence[tuple[bool, Sequence[str]]]:
+    """For each difference, whether it is of all pairs, and its cells."""
+    found = self.filled.findings
+    return [(f.pooled, views.answer.row(f)) for f in found]
+
+  @property
+  def notes(self) -> Sequence[str]:
+    """Sentences below the differences."""
+    return views.notes(self.filled)
+
+
+@dataclasses.dataclass(frozen=True)
 class Section:
   """What the template shows of one setting; figures are data URIs or ''."""
 
@@ -55,6 +83,16 @@ class Section:
   def costs(self) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
     """Heads and rows of the table of costs."""
     return costs.table(self.lines)
+
+  @property
+  def attacks(self) -> tuple[Sequence[str], Sequence[attacks.Attacks]]:
+    """Heads of the table of attacks, and its networks."""
+    return attacks.table(self.lines)
+
+  @property
+  def suites(self) -> Sequence[str]:
+    """Suites that some line has."""
+    return suites.ordered(s for line in self.lines for s in line.errors)
 
   @property
   def smoke(self) -> bool:
@@ -76,7 +114,7 @@ def write_html(
   reference: str | None = None,
   sweep: Sequence[views.Filled] = (),
 ) -> pathlib.Path:
-  """Writes the report: views, table, figures, paired differences, settings.
+  """Writes the report: views, claims, tables, figures, settings.
 
   Args:
     rows: rows as `read` gives them.
@@ -86,7 +124,7 @@ def write_html(
     reference: method whose unpruned network is the dashed line and the
       reference of the paired differences; by default, of the architecture
       that most networks were pruned from, the one with the lowest error.
-    sweep: views of a sweep, which come first.
+    sweep: views of a sweep, which come first, and then its claims.
 
   Returns:
     The path of the page.
@@ -105,7 +143,7 @@ def write_html(
     raise ValueError('there are no rows to report')
   _check_reference(lines, reference)
   with matplotlib.rc_context(style.RC):
-    drawn = [_view_section(filled) for filled in sweep]
+    drawn = [_view_section(f) for f in sweep if f.view.kind != 'claim']
     sections = [
       _section(setting, list(group), reference)
       for setting, group in groupby(lines, key=lambda line: line.setting)
@@ -123,10 +161,11 @@ def write_html(
     title=title,
     notes=notes,
     views=drawn,
+    claims=[ClaimSection(f) for f in sweep if f.view.kind == 'claim'],
     sections=sections,
-    suites=SUITES,
     smoke=SMOKE,
     costs=costs.CAPTION,
+    attacks=attacks.CAPTION,
     settings=provenance.settings(folders),
     phases=[p for folder in folders for p in provenance.phases(folder)],
   )
@@ -193,7 +232,7 @@ def _reference(lines: Sequence[Line], method: str | None) -> Line:
     ]
     same_run = sum(not runs.isdisjoint(folders) for folders in smaller)
     errors = [e.mean for e in line.errors.values()]
-    return same_run, len(smaller), -sum(errors) / len(errors)
+    return same_run, len(smaller), -sum(errors) / max(len(errors), 1)
 
   return max(dense, key=rank)
 
@@ -210,8 +249,9 @@ def _differences(
     # Everything else of the report stands without them.
     return [], f'Not available: {e}.'
   by_cell = {(id(d.line), d.suite): d for d in found}
+  shown = suites.ordered(s for line in lines for s in line.errors)
   return [
-    (label(line, lines), [by_cell.get((id(line), s)) for s in SUITES])
+    (label(line, lines), [by_cell.get((id(line), s)) for s in shown])
     for line in lines
-    if any((id(line), suite) in by_cell for suite in SUITES)
+    if any((id(line), suite) in by_cell for suite in shown)
   ], ''

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from rcj import intervals
-from rcj.report.rows import SUITES
+from rcj.report.contrast import Contrast
 from rcj.report.summary import Line, Sources
 
 Verdict = Literal['lower', 'higher', 'not resolved']
@@ -23,7 +23,7 @@ class Difference:
 
   Attributes:
     line: the method.
-    suite: 'clean', 'corrupted' or 'rendition'.
+    suite: such as 'clean'.
     mean: difference; below zero is better than the reference.
     low: lower end of the 95 % interval: over images, and with several seeds
       the hull of that and the t interval over seeds. A few seeds that happen
@@ -47,9 +47,7 @@ class Difference:
     return 'higher' if self.low > 0 else 'not resolved'
 
   def __str__(self) -> str:
-    values = (self.mean, self.low, self.high)
-    mean, low, high = (f'{x:+z.1f}'.replace('-', '−') for x in values)
-    return f'{mean} [{low}, {high}]'
+    return shown(self.mean, self.low, self.high)
 
 
 def differences(lines: Sequence[Line], reference: Line) -> list[Difference]:
@@ -68,11 +66,10 @@ def differences(lines: Sequence[Line], reference: Line) -> list[Difference]:
     seeds = sorted(set(line.sources) & set(reference.sources))
     if line is reference or not seeds:
       continue
-    for suite in SUITES:
-      if suite in line.errors and suite in reference.errors:
-        interval = between(
-          line.sources, reference.sources, suite, line.setting.cells
-        )
+    for suite in line.errors:
+      if suite in reference.errors:
+        cells = line.setting.cells_of(suite)
+        interval = between(line.sources, reference.sources, suite, cells)
         result.append(Difference(line, suite, *interval, len(seeds)))
   return result
 
@@ -88,8 +85,8 @@ def between(
   Args:
     sources: networks of the one method, by seed.
     reference: networks of the other.
-    suite: 'clean', 'corrupted' or 'rendition'.
-    cells: (corruption, severity) of the corrupted suite; ignored elsewhere.
+    suite: such as 'clean'.
+    cells: (corruption or attack, severity) of the suite; () if it has none.
 
   Returns:
     (difference, low, high) in percentage points, as in `Difference`.
@@ -99,6 +96,16 @@ def between(
     ValueError: if the methods share no seed, predictions are missing, or the
       runs were evaluated on different images.
   """
+  return contrast(sources, reference, suite, cells).interval()
+
+
+def contrast(
+  sources: Sources,
+  reference: Sources,
+  suite: str,
+  cells: Sequence[tuple[str, int]],
+) -> Contrast:
+  """What each image adds to the difference `between` two methods."""
   seeds = sorted(set(sources) & set(reference))
   if not seeds:
     raise ValueError(
@@ -117,15 +124,22 @@ def between(
       f'{", ".join(sorted(map(str, folders)))}: these runs were evaluated on '
       'different images and cannot be paired'
     )
-  mean, low, high = intervals.paired_difference(
-    *(np.mean(outcomes, axis=0) for outcomes in zip(*pairs, strict=True))
+  first, second = (
+    np.mean(outcomes, axis=0) for outcomes in zip(*pairs, strict=True)
   )
-  if len(pairs) > 1:
-    _, *ends = intervals.over_seeds(
-      [float(a.mean() - b.mean()) for a, b in pairs]
-    )
-    low, high = min(low, ends[0]), max(high, ends[1])
-  return 100 * mean, 100 * low, 100 * high
+  return Contrast(
+    {all_labels[0].tobytes(): (first - second).mean(axis=1)},
+    {
+      seed: float(a.mean() - b.mean())
+      for seed, (a, b) in zip(seeds, pairs, strict=True)
+    },
+  )
+
+
+def shown(mean: float, low: float, high: float) -> str:
+  """'−1.2 [−2.0, +0.1]'."""
+  texts = (f'{x:+z.1f}'.replace('-', '−') for x in (mean, low, high))
+  return '{} [{}, {}]'.format(*texts)
 
 
 def wrong(
@@ -139,8 +153,8 @@ def wrong(
   Args:
     folder: run directory with predictions.npz.
     network: label of the network within the run.
-    suite: 'clean', 'corrupted' or 'rendition'.
-    cells: (corruption, severity) of the corrupted suite; ignored elsewhere.
+    suite: such as 'clean'.
+    cells: (corruption or attack, severity) of the suite; () if it has none.
 
   Raises:
     FileNotFoundError: if there is no predictions.npz.
@@ -149,7 +163,7 @@ def wrong(
   path = folder / 'predictions.npz'
   if not path.is_file():
     raise FileNotFoundError(f'{folder} has no predictions.npz')
-  ends = [f'{c}|{s}' for c, s in cells] if suite == 'corrupted' else ['|']
+  ends = [f'{name}|{severity or ""}' for name, severity in cells] or ['|']
   keys = [f'{network}|{suite}|{end}' for end in ends]
   with np.load(path) as stored:
     missing = {f'labels|{suite}', *keys} - set(stored.files)

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rcj import grid
-from rcj.report import costs
+from rcj.report import attacks, costs, suites
+from rcj.report.attacks import Attacked
 from rcj.report.costs import Costs
 from rcj.results import COLUMNS
 
-SUITES = ('clean', 'corrupted', 'rendition')
 MEAN = 'mean'  # name of the summary row over the cells of a suite
 Fields = tuple[tuple[str, grid.Scalar], ...]
 CONFIG_FIELDS = ('variant', 'seed', 'scale', 'data')
@@ -36,8 +36,9 @@ class Row:
     parameters: parameters of the dense architecture.
     nonzero: parameters that are left.
     ratio: parameters / nonzero.
-    suite: 'clean', 'corrupted' or 'rendition'.
-    corruption: name of the corruption, 'mean' in the summary row, else ''.
+    suite: 'clean', 'corrupted', 'to sketch', 'light', ...: see `suites`.
+    corruption: name of the corruption or attack, 'mean' in the summary row,
+      else ''.
     severity: 1..5, None where there is none.
     protocol: where the images came from, such as 'official'.
     n: number of images.
@@ -50,6 +51,7 @@ class Row:
     fields: in the folder of a sweep, the config without the seed, which tells
       its experiments apart; () elsewhere.
     costs: what it costs to run and to store the network, where that is known.
+    attacked: what is known of the attack, in the rows of attacks.
   """
 
   run: str
@@ -73,6 +75,7 @@ class Row:
   folder: pathlib.Path
   fields: Fields
   costs: Costs
+  attacked: Attacked
 
 
 def read(run_dirs: Iterable[str | os.PathLike[str]]) -> list[Row]:
@@ -220,14 +223,15 @@ def _row(
       low=float(record['low'] or math.nan),
       high=float(record['high'] or math.nan),
       costs=costs.read(record),
+      attacked=attacks.read(record),
       **shared,
     )
   except (TypeError, ValueError) as e:
     raise ValueError(f'{where}: not a number where one is due: {e}') from e
-  if row.suite not in SUITES:
-    raise ValueError(
-      f'{where}: unknown suite {row.suite!r}; the suites are {SUITES}'
-    )
+  try:
+    suites.check(row.suite)
+  except ValueError as e:
+    raise ValueError(f'{where}: {e}') from None
   if not 0 <= row.error <= 1:
     raise ValueError(
       f'{where}: error is {row.error}, expected a fraction in 0..1, no percent'
@@ -244,6 +248,8 @@ def _check_means(rows: list[Row], path: pathlib.Path) -> None:
   cells: dict[tuple[str, ...], list[float]] = defaultdict(list)
   means: dict[tuple[str, ...], float] = {}
   for row in rows:
+    if row.suite in suites.APART:
+      continue
     key = (row.network, row.suite, row.protocol)
     if row.corruption == MEAN:
       means[key] = row.error

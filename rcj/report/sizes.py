@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rcj.report import style
+from rcj.report import style, suites
 from rcj.report.summary import Line, label
 
 if TYPE_CHECKING:
   from matplotlib.axes import Axes
   from matplotlib.figure import Figure
 
-TITLES = {
-  'clean': 'Clean images',
-  'corrupted': 'Corrupted images (mean)',
-  'rendition': 'Renditions',
-}
+_ACROSS = 4  # panels that fit side by side
 
 
 def against_size(lines: Sequence[Line], reference: Line) -> Figure:
@@ -26,16 +23,19 @@ def against_size(lines: Sequence[Line], reference: Line) -> Figure:
   from matplotlib.figure import Figure
   from matplotlib.ticker import MaxNLocator
 
-  suites = [s for s in TITLES if any(s in line.errors for line in lines)]
+  found = suites.ordered(suite for line in lines for suite in line.errors)
   methods = list(dict.fromkeys(line.method for line in lines))
   dashed = f'reference: {label(reference, lines)}'
-  height = 2.5 + style.legend_height([dashed, *methods])
+  rows = math.ceil(len(found) / _ACROSS)
+  columns = math.ceil(len(found) / rows)
+  height = 2.5 * rows + style.legend_height([dashed, *methods])
   figure = Figure(figsize=(style.WIDTH, height))
-  axes = figure.subplots(1, len(suites), squeeze=False)[0]
+  grid = figure.subplots(rows, columns, squeeze=False)
+  axes = grid.ravel()[: len(found)]
   marks = style.marks(methods)
   shifts = _shifts(lines)
-  for ax, suite in zip(axes, suites, strict=True):
-    ax.set_title(TITLES[suite])
+  for ax, suite in zip(axes, found, strict=True):
+    ax.set_title(suites.title(suite))
     for method in methods:
       own = [x for x in lines if x.method == method and suite in x.errors]
       _curve(ax, own, suite, marks[method], shifts)
@@ -52,7 +52,10 @@ def against_size(lines: Sequence[Line], reference: Line) -> Figure:
     ax.margins(y=0.08)
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-  axes[0].set_ylabel('error (%)')
+  for ax in grid[:, 0]:
+    ax.set_ylabel('error (%)')
+  for ax in grid.ravel()[len(found) :]:
+    ax.set_visible(False)
   style.legend(figure, style.entries(axes))
   return figure
 

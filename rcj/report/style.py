@@ -122,6 +122,11 @@ def legend(
 
 def svg(figure: Figure) -> bytes:
   """The figure as SVG, equal for equal figures."""
+  # The layout's solver may differ in the last bits, which names in SVG show.
+  figure.draw_without_rendering()
+  figure.set_layout_engine('none')
+  for ax in figure.axes:
+    ax.set_position([round(v, 6) for v in ax.get_position().bounds])
   buffer = io.BytesIO()
   figure.savefig(buffer, format='svg', metadata={'Date': None})
   return buffer.getvalue()

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from rcj import intervals
-from rcj.report import costs, names
-from rcj.report.rows import MEAN, SUITES, Fields, Row
+from rcj.report import attacks, costs, names, suites
+from rcj.report.rows import MEAN, Fields, Row
 
 # A method's networks: {seed: (run directory, label of the network in it)}.
 Sources = Mapping[int, tuple[pathlib.Path, str]]
@@ -32,12 +32,15 @@ class Setting:
       where its images came from.
     cells: (corruption, severity) pairs that were evaluated, sorted.
     n: number of images, of the corrupted ones where there are any.
+    others: (suite, names of its attacks, number of images) of every other
+      domain and strength of attack, sorted.
   """
 
   data: str
   protocol: str
   cells: tuple[tuple[str, int], ...]
   n: int
+  others: tuple[tuple[str, tuple[str, ...], int], ...] = ()
 
   @property
   def corruptions(self) -> tuple[str, ...]:
@@ -49,8 +52,19 @@ class Setting:
     """Severities, ascending."""
     return tuple(sorted({severity for _, severity in self.cells}))
 
+  def cells_of(self, suite: str) -> tuple[tuple[str, int], ...]:
+    """(corruption or attack, severity) of a suite; () for plain images."""
+    if suite == 'corrupted':
+      return self.cells
+    found = {name: names for name, names, _ in self.others}
+    return tuple((name, 0) for name in found.get(suite, ()))
+
   def __str__(self) -> str:
     parts = [self.data, f'{self.n:,} images']
+    domains = [s for s, *_ in self.others if suites.is_shift(s)]
+    parts += [f'domains: {", ".join(domains)}'] * bool(domains)
+    attacked = {n for s, _, n in self.others if suites.is_attack(s)}
+    parts += [f'{n:,} images under attack' for n in sorted(attacked)]
     if self.cells:
       severities = ', '.join(map(str, self.severities))
       parts.append(
@@ -89,6 +103,8 @@ class Line:
     cells: {(corruption, severity): error in percent}, mean over seeds.
     sources: {seed: (run directory, label of the network in it)}.
     costs: what it costs to run and to store, mean over seeds.
+    attacks: {(suite, attack): its error and what is known of it}; suites are
+      also those that stand apart.
   """
 
   setting: Setting
@@ -100,6 +116,7 @@ class Line:
   cells: Mapping[tuple[str, int], float]
   sources: Sources
   costs: costs.Costs
+  attacks: Mapping[tuple[str, str], attacks.Measured]
 
   @property
   def seeds(self) -> tuple[int, ...]:
@@ -211,7 +228,20 @@ def _setting(rows: list[Row]) -> Setting:
   )
   sized = corrupted or [r for r in rows if r.suite == 'clean'] or rows
   protocol = corrupted[0].protocol if corrupted else ''
-  return Setting(rows[0].data, protocol, cells, sized[0].n)
+  return Setting(rows[0].data, protocol, cells, sized[0].n, _others(rows))
+
+
+def _others(
+  rows: Iterable[Row],
+) -> tuple[tuple[str, tuple[str, ...], int], ...]:
+  found: dict[tuple[str, int], set[str]] = defaultdict(set)
+  for row in rows:
+    if suites.is_shift(row.suite) or row.suite in suites.ATTACKS:
+      found[row.suite, row.n].add(row.corruption)
+  return tuple(
+    (suite, tuple(sorted(names - {'', MEAN})), n)
+    for (suite, n), names in sorted(found.items())
+  )
 
 
 def _by_ratio(parts: list[list[Row]]) -> list[list[list[Row]]]:
@@ -260,6 +290,7 @@ def _line(setting: Setting, method: str, networks: list[list[Row]]) -> Line:
       seed: (rows[0].folder, rows[0].network) for seed, rows in by_seed.items()
     },
     costs=costs.mean([rows[0].costs for rows in chosen]),
+    attacks=_attacks(chosen),
   )
 
 
@@ -279,11 +310,24 @@ def _check_same(known: list[Row], other: list[Row]) -> None:
 
 def _errors(networks: list[list[Row]]) -> dict[str, Estimate]:
   result = {}
-  for suite in SUITES:
+  for suite in suites.ordered(r.suite for rows in networks for r in rows):
     own = [[r for r in rows if r.suite == suite] for rows in networks]
-    if any(own):
-      result[suite] = estimate([mean_row(rows) for rows in own if rows])
+    result[suite] = estimate([mean_row(rows) for rows in own if rows])
   return result
+
+
+def _attacks(
+  networks: list[list[Row]],
+) -> dict[tuple[str, str], attacks.Measured]:
+  found: dict[tuple[str, str], list[Row]] = defaultdict(list)
+  for rows in networks:
+    for row in rows:
+      if suites.is_attack(row.suite) and row.corruption != MEAN:
+        found[row.suite, row.corruption].append(row)
+  return {
+    place: (estimate(rows), attacks.mean([row.attacked for row in rows]))
+    for place, rows in found.items()
+  }
 
 
 def _cells(networks: list[list[Row]]) -> dict[tuple[str, int], float]:

@@ -5,22 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import TypeVar
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from rcj.report import costs
-from rcj.report.rows import SUITES, Row
+from rcj.report import attacks, costs, suites
+from rcj.report.rows import Row
 from rcj.report.summary import SMOKE, Estimate, Line, is_smoke, table
 
 WIDE = 110  # columns from which an interval fits beside its error
+_NARROW = 80
+_ALWAYS = 3  # errors that fit beside a name and sizes in either width
+_T = TypeVar('_T')
 
 
 def print_table(rows: Iterable[Row], console: Console | None = None) -> None:
   """Prints errors in percent with 95 % intervals, one table per setting.
 
-  Where rows tell what networks cost, a second table does.
+  Where rows tell what networks cost, a second table does, and tables of
+  attacks follow where there are any. Errors that do not fit beside each other
+  are put in several tables.
 
   Args:
     rows: rows as `read` gives them.
@@ -30,10 +36,68 @@ def print_table(rows: Iterable[Row], console: Console | None = None) -> None:
   wide = console.width >= WIDE
   for setting, lines in groupby(table(rows), key=lambda line: line.setting):
     lines = list(lines)
-    console.print(_table(str(setting), lines, wide=wide))
+    found = suites.ordered(suite for line in lines for suite in line.errors)
+    for part in fitting(found, console.width):
+      console.print(_table(str(setting), lines, part, wide=wide))
     heads, costing = costs.table(lines)
     if costing:
       console.print(_costs(heads, costing, wide=wide))
+    _attacks('Attacks', lines, console)
+
+
+def print_attacks(rows: Iterable[Row], console: Console | None = None) -> None:
+  """Prints robust accuracy under attack, one table per network that has it.
+
+  Args:
+    rows: rows as `read` gives them.
+    console: where to; standard output by default.
+  """
+  console = console or Console()
+  for setting, lines in groupby(table(rows), key=lambda line: line.setting):
+    _attacks(f'Attacks: {setting}', list(lines), console)
+
+
+def _attacks(title: str, lines: Sequence[Line], console: Console) -> None:
+  """A table for each network: names and verdicts are long."""
+  heads, networks = attacks.table(lines)
+  wide = console.width >= WIDE
+  if networks:
+    console.print(f'{title}: {attacks.CAPTION}', highlight=False)
+  for network in networks:
+    shown = Table(
+      title=f'{network.method}, ratio {network.ratio}, zero gradients '
+      f'{network.zero_gradients}, masked? {network.masked}',
+      title_justify='left',
+      box=box.SIMPLE_HEAD,
+      padding=(0, 1) if wide else 0,
+      show_edge=False,
+    )
+    for head in heads:
+      words = head == heads[0]
+      shown.add_column(
+        head, justify='left' if words else 'right', overflow='fold'
+      )
+    for row in network.rows:
+      shown.add_row(*row if wide else map(_below, row))
+    console.print(shown)
+
+
+def _below(text: str) -> str:
+  """An interval below its accuracy, and one radius below the other."""
+  mean, bracket, ends = text.partition(' [')
+  if bracket:
+    return f'{mean}\n{ends.rstrip("]").replace(", ", "–")}'
+  return text.replace('; ', '\n')
+
+
+def fitting(columns: Sequence[_T], width: int) -> list[Sequence[_T]]:
+  """Columns of errors, in as many parts as a terminal of that width needs."""
+  wide = width >= WIDE
+  room = (width - WIDE) // 20 if wide else (width - _NARROW) // 12
+  fits = _ALWAYS + max(0, room)
+  parts = max(1, math.ceil(len(columns) / fits))
+  size = max(1, math.ceil(len(columns) / parts))
+  return [columns[i * size : (i + 1) * size] for i in range(parts)]
 
 
 def _costs(
@@ -62,13 +126,15 @@ def _empty(title: str, caption: str, *, wide: bool) -> Table:
   return result
 
 
-def _table(title: str, lines: list[Line], *, wide: bool) -> Table:
+def _table(
+  title: str, lines: list[Line], shown: Sequence[str], *, wide: bool
+) -> Table:
   caption = 'error in %, 95 % intervals'
   if is_smoke(lines):
     caption += f'\n{SMOKE}'
   result = _empty(title, caption, wide=wide)
-  for name in ('ratio', 'parameters', 'non-zero', 'seeds', *SUITES):
-    result.add_column(name, justify='right', no_wrap=True)
+  for name in ('ratio', 'parameters', 'non-zero', 'seeds', *shown):
+    result.add_column(head(name, wide=wide), justify='right', no_wrap=True)
   pruned = False
   for line in lines:
     if line.pruned and not pruned:
@@ -80,9 +146,14 @@ def _table(title: str, lines: list[Line], *, wide: bool) -> Table:
       f'{line.parameters:,}',
       f'{line.nonzero:,}',
       str(len(line.sources)),
-      *(cell(line.errors.get(suite), wide=wide) for suite in SUITES),
+      *(cell(line.errors.get(suite), wide=wide) for suite in shown),
     )
   return result
+
+
+def head(name: str, *, wide: bool) -> str:
+  """A name above errors, in lines where there is little room."""
+  return name if wide else name.replace(' ', '\n')
 
 
 def cell(estimate: Estimate | None, *, wide: bool) -> str:

@@ -10,7 +10,7 @@ images. A family of configs is a subclass of `S0` with its own numbers;
 from rcj.s0.config import S0
 from rcj.s0.imagenet import ImageNet
 from rcj.s0.suites import suites
-from rcj.s0.variants import VARIANTS, configure
+from rcj.s0.variants import VARIANTS, begun, configure
 from rcj.s0.views import Network, views
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
   'VARIANTS',
   'ImageNet',
   'Network',
+  'begun',
   'configure',
   'suites',
   'views',

@@ -40,6 +40,10 @@ class S0:
     teacher_root: folder of teachers as PyTorch files that are named after
       `teacher`, such as augmix.pth, with the model's own stem and width 1; ''
       or no such file trains the teacher.
+    pretrained_root: folder of networks that training begins with, named after
+      the model: resnet18.pth, or the run directory resnet18 of a network that
+      was trained here; their classifier is replaced. '' begins with random
+      weights.
     dtype: compute type, 'float32' or 'bfloat16'.
     ratio: all parameters / non-zero parameters after pruning.
     density: fraction kept of the kernels; if given, it replaces `ratio`.
@@ -55,6 +59,9 @@ class S0:
     quantize_epochs: of quantization-aware fine-tuning; 0 leaves the weights.
     quantize_learning_rate: at its peak then; without BatchNorm, which is folded
       by then, the rate of other phases would be too high.
+    attack_images: test images that attacks are run on; 0 runs none.
+    check_images: of these, how many are used to find the smallest
+      perturbations and whether gradients are masked.
     scale: multiplies every number of epochs.
     batch_size: images per step.
     learning_rate: at its peak, in every phase (learning-rate rewinding).
@@ -96,6 +103,7 @@ class S0:
   teacher_width: float = 1.0
   teacher_stem: str = ''
   teacher_root: str = ''
+  pretrained_root: str = ''
   dtype: str = 'float32'
   ratio: float = 10.0
   density: float = 0.0
@@ -108,6 +116,8 @@ class S0:
   quantize: str = ''
   quantize_epochs: float = 0.0
   quantize_learning_rate: float = 0.001
+  attack_images: int = 0
+  check_images: int = 0
   scale: float = 1.0
   batch_size: int = 128
   learning_rate: float = 0.1

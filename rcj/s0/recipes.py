@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pathlib
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from rcj import data, train
 from rcj.phases import (
+  Attack,
   Evaluate,
   Export,
   FreezeMask,
@@ -40,6 +42,7 @@ METHODS = ('train', *DISTIL, *PRUNE, *HYDRA)
 TEACHERS = {**AUGMENTS, 'swsl': 'SWSL'}
 GROUPS = ('coupled', 'inner')
 _TORCH = ('.pth', '.pt', '.th', '.safetensors')
+_DENSE = 'dense'
 
 
 def recipe(config: S0) -> tuple[Phase, ...]:
@@ -52,7 +55,8 @@ def recipe(config: S0) -> tuple[Phase, ...]:
   _check(config)
   learn = (_init(config), config.training(config.augment))
   if config.method == 'train':
-    return (*learn, *_finish(config))
+    kept = _kept(config) if config.quantize else ()
+    return (*learn, *kept, *_finish(config))
   if config.method in DISTIL:
     distilled = config.training(config.augment, distil=config.method)
     return (
@@ -62,8 +66,8 @@ def recipe(config: S0) -> tuple[Phase, ...]:
       *_finish(config),
     )
   if config.method in PRUNE:
-    return (*learn, *_prune(config), *_finish(config))
-  return (*learn, *_hydra(config), *_finish(config))
+    return (*learn, *_kept(config), *_prune(config), *_finish(config))
+  return (*learn, *_kept(config), *_hydra(config), *_finish(config))
 
 
 def label(config: S0) -> str:
@@ -124,7 +128,33 @@ def _check(config: S0) -> None:
 
 
 def _finish(config: S0) -> tuple[Phase, ...]:
-  return (*_quantize(config), Evaluate(label(config)), Export())
+  return (
+    *_quantize(config),
+    Evaluate(label(config)),
+    *_attack(config),
+    Export(),
+  )
+
+
+def _attack(config: S0) -> tuple[Phase, ...]:
+  """Transfer begins from the teacher, or the network before its compression."""
+  if not config.attack_images:
+    return ()
+  parent = 'teacher' if config.method in DISTIL else _DENSE
+  compressed = config.method != 'train' or config.quantize
+  return (
+    Attack(
+      label(config),
+      images=config.attack_images,
+      check_images=config.check_images,
+      parent=parent if compressed else None,
+    ),
+  )
+
+
+def _kept(config: S0) -> tuple[Phase, ...]:
+  """The dense network, if attacks will transfer from it."""
+  return (Save(_DENSE),) if config.attack_images else ()
 
 
 def _quantize(config: S0) -> tuple[Phase, ...]:
@@ -154,8 +184,10 @@ def _known(field: str, value: str, names: Collection[str]) -> None:
     raise ValueError(f'no {field} {value!r}; there are {", ".join(names)}')
 
 
-def _init(config: S0, role: str = '') -> Init:
+def _init(config: S0, role: str = '') -> Init | Load:
   """The network of a role: '' for the one of the experiment, or 'teacher_'."""
+  if config.pretrained_root:
+    return _pretrained(config, role)
   return Init(
     getattr(config, f'{role}model' if role else 'model'),
     config.preprocessing(),
@@ -163,6 +195,28 @@ def _init(config: S0, role: str = '') -> Init:
     stem=getattr(config, f'{role}stem') or None,
     dtype=config.dtype,
   )
+
+
+def _pretrained(config: S0, role: str) -> Load:
+  model = getattr(config, f'{role}model')
+  folder = pathlib.Path(config.pretrained_root)
+  width, run = 1.0, folder / model
+  path = next(
+    (p for s in _TORCH if (p := folder / f'{model}{s}').is_file()), run
+  )
+  if path == run:
+    if not (run / 'checkpoints').is_dir():
+      raise ValueError(
+        f'pretrained_root {folder} has no {model}: expected is a file '
+        f'{model}.pth or the run directory {model}'
+      )
+    width = json.loads((run / 'config.json').read_text())['width']
+  if (wanted := getattr(config, f'{role}width')) != width:
+    raise ValueError(
+      f'{path} has the width {width:g}; {role}width={wanted:g} cannot begin '
+      'with it'
+    )
+  return Load(str(path), model, new_head=True)
 
 
 def _teacher(config: S0) -> tuple[Phase, ...]:
@@ -232,7 +286,7 @@ def _beside(config: S0) -> tuple[Phase, ...]:
   )
   if own == wanted and _teacher_file(config) is None:
     return (Save('teacher'),)
-  return (Save('dense'), *_teacher(config), Restore('dense'))
+  return (Save(_DENSE), *_teacher(config), Restore(_DENSE))
 
 
 def _size(config: S0) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from rcj.s0.config import S0
@@ -33,8 +34,36 @@ def configure(family: type[S0], arg: str, **smoke: Any) -> S0:
 
   Args:
     family: class of the config.
+    arg: see `begun`.
+    **smoke: fields of the short run.
+
+  Raises:
+    ValueError: for an unknown variant; lists what exists.
+  """
+  config = begun(family, arg, VARIANTS, **smoke)
+  if config.variant not in _LARGE:
+    return config
+  return dataclasses.replace(
+    config,
+    model=config.teacher_model,
+    width=config.teacher_width,
+    stem=config.teacher_stem,
+  )
+
+
+def begun(
+  family: type[S0],
+  arg: str,
+  variants: Mapping[str, Mapping[str, Any]],
+  **smoke: Any,
+) -> S0:
+  """A config with the fields of one of its variants.
+
+  Args:
+    family: class of the config.
     arg: a variant, or a variant and '-smoke' for a run of seconds that shows
       whether everything works.
+    variants: the fields of each.
     **smoke: fields of the short run.
 
   Raises:
@@ -43,19 +72,11 @@ def configure(family: type[S0], arg: str, **smoke: Any) -> S0:
   variant, dash, size = arg.partition('-')
   if dash and size != 'smoke':
     raise ValueError(f'{arg!r}: after a variant only -smoke may follow')
-  if variant not in VARIANTS:
+  if variant not in variants:
     raise ValueError(
-      f'no variant {variant!r}; there are {", ".join(VARIANTS)} '
+      f'no variant {variant!r}; there are {", ".join(variants)} '
       '(a config file takes one after a colon, as digits.py:hydra or '
       'digits.py:hydra-smoke)'
     )
   config = family(variant=variant, **(smoke if dash else {}))
-  config = dataclasses.replace(config, **VARIANTS[variant])
-  if variant not in _LARGE:
-    return config
-  return dataclasses.replace(
-    config,
-    model=config.teacher_model,
-    width=config.teacher_width,
-    stem=config.teacher_stem,
-  )
+  return dataclasses.replace(config, **variants[variant])

@@ -13,7 +13,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rcj.phases import Evaluate, Export, Train
+from rcj.phases import Attack, Evaluate, Export, Train
 
 if TYPE_CHECKING:
   from rcj.recipe import Phase
@@ -28,7 +28,7 @@ def prefixes(
   Two recipes share a network where the names are equal, as in
   `recipe.fingerprint`, but without looking at data or devices.
   """
-  results = (Evaluate, Export)
+  results = (Attack, Evaluate, Export)
   begin = itertools.takewhile(lambda p: not isinstance(p, results), recipe)
   digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
   names = []

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rcj.report import style
+from rcj.report.views import answer
 from rcj.report.views.figure import figure
 from rcj.report.views.filled import Filled, Outcome
 from rcj.report.views.table import header, notes, numbers
@@ -29,7 +30,8 @@ def write_files(
   """Writes NAME.csv and NAME.md of each view, and NAME.svg where it is drawn.
 
   The CSV has one row per cell, suite and protocol; errors are fractions, as in
-  results.csv. Equal views give equal files.
+  results.csv. That of a claim has one row per pair and quantity. Equal views
+  give equal files.
 
   Returns:
     The files.
@@ -62,9 +64,11 @@ def _contents(filled: Filled) -> dict[str, bytes]:
     drawn = figure(filled)
     result = {'svg': style.svg(drawn)} if drawn else {}
   buffer = io.StringIO()
-  writer = csv.DictWriter(buffer, COLUMNS, lineterminator='\n')
+  claimed = filled.view.kind == 'claim'
+  columns = answer.COLUMNS if claimed else COLUMNS
+  writer = csv.DictWriter(buffer, columns, lineterminator='\n')
   writer.writeheader()
-  writer.writerows(_records(filled))
+  writer.writerows((answer.records if claimed else _records)(filled))
   result['csv'] = buffer.getvalue().encode()
   result['md'] = _markdown(filled, drawn=bool(drawn)).encode()
   return result
@@ -105,12 +109,14 @@ def _values(outcome: Outcome) -> Iterable[Mapping[str, Any]]:
 
 
 def _markdown(filled: Filled, *, drawn: bool) -> str:
+  claimed = filled.view.kind == 'claim'
+  table = answer.markdown(filled) if claimed else _table(filled)
   image = f'![{filled.view.title}]({filled.view.name}.svg)'
   parts = [
     f'# {filled.view.name}',
     filled.view.title,
     *([image] if drawn else []),
-    '\n'.join(f'| {" | ".join(row)} |' for row in _table(filled)),
+    '\n'.join(f'| {" | ".join(row)} |' for row in table),
     '\n'.join(f'- {note}' for note in notes(filled)),
   ]
   return '\n\n'.join(parts) + '\n'

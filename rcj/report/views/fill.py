@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rcj import grid
-from rcj.report import names
-from rcj.report.rows import MEAN, SUITES, Row
+from rcj.report import names, suites
+from rcj.report.rows import MEAN, Row
 from rcj.report.summary import Setting, estimate, mean_row
 from rcj.report.views.best import best
+from rcj.report.views.claims import findings
 from rcj.report.views.filled import Column, Filled, Outcome, Value
 
 _Key = tuple[str, Setting]
@@ -47,6 +48,8 @@ def fill(view: grid.View, folder: pathlib.Path, rows: Sequence[Row]) -> Filled:
   )
   scales = tuple(sorted({row.scale for row in used}))
   filled = Filled(view, tuple(columns.values()), outcomes, scales)
+  if view.kind == 'claim':
+    return dataclasses.replace(filled, findings=findings(filled))
   return _marked(filled) if view.kind == 'table' else filled
 
 
@@ -63,7 +66,7 @@ def _columns(rows: Sequence[Row]) -> dict[_Key, Column]:
     networks[row.folder, row.network].append(row)
   keys = {key for network in networks.values() for key in _means(network)}
   columns = {}
-  for suite in SUITES:
+  for suite in suites.ordered(suite for suite, _ in keys):
     own = sorted(key for key in keys if key[0] == suite)
     letters = string.ascii_lowercase if len(own) > 1 else ('',)
     for (_, setting), letter in zip(own, letters, strict=False):
@@ -75,7 +78,8 @@ def _means(network: Sequence[Row]) -> dict[_Key, Row]:
   """The mean of each suite of a network, by what it was measured on."""
   parts: dict[tuple[str, str], list[Row]] = defaultdict(list)
   for row in network:
-    parts[row.suite, row.protocol].append(row)
+    if row.suite not in suites.APART:
+      parts[row.suite, row.protocol].append(row)
   return {
     (suite, _setting(rows)): mean_row(rows)
     for (suite, _), rows in parts.items()

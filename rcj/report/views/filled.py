@@ -8,11 +8,13 @@ generated corruptions have columns of their own.
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from rcj import grid
+from rcj import claim, grid
+from rcj.report import suites
 from rcj.report.summary import Estimate, Setting, Sources
 
 
@@ -21,7 +23,7 @@ class Column:
   """A suite under one setting.
 
   Attributes:
-    suite: 'clean', 'corrupted' or 'rendition'.
+    suite: such as 'clean'.
     setting: what its errors share.
     letter: 'a', 'b', ... where the suite has several settings, else ''.
   """
@@ -37,7 +39,9 @@ class Column:
 
   def __str__(self) -> str:
     parts = [self.setting.data, self.setting.protocol or 'source not stated']
-    if self.setting.cells:
+    if self.suite in suites.ATTACKS:
+      parts.append(f'attacks {", ".join(self.setting.corruptions)}')
+    elif self.setting.cells:
       severities = ', '.join(map(str, self.setting.severities))
       parts.append(
         f'{len(self.setting.corruptions)} corruptions at severity {severities}'
@@ -98,8 +102,45 @@ class Outcome:
     return f'{self.counted} seeds' if self.partial else 'run'
 
   def lacks(self, suite: str) -> bool:
-    """Whether the suite was not measured, whatever the setting."""
-    return all(column.suite != suite for column in self.values)
+    """Whether the suite was not measured, whatever the setting.
+
+    A network that was shown other domains does not lack the one that it was
+    trained on.
+    """
+    found = {column.suite for column in self.values}
+    if suites.is_shift(suite):
+      return not any(map(suites.is_shift, found))
+    return suite not in found
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+  """A difference that a claim speaks of: of one of its pairs, or of all.
+
+  Attributes:
+    quantity: what differs.
+    place: panel and x of the pair, or how many pairs there are.
+    pooled: whether it is the mean over all pairs.
+    mean: in percentage points, the first network's error minus the second's;
+      nan where it is unknown.
+    low: lower end of the 95 % interval, see `contrast`.
+    high: upper end.
+    images: number of different images.
+    seeds: number of seeds that all networks of it share.
+    verdict: what it says of the claim.
+    reason: why it is unknown, '' where it is known.
+  """
+
+  quantity: claim.Quantity
+  place: str
+  pooled: bool
+  mean: float = math.nan
+  low: float = math.nan
+  high: float = math.nan
+  images: int = 0
+  seeds: int = 0
+  verdict: claim.Verdict = 'not run'
+  reason: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,12 +152,14 @@ class Filled:
     columns: what was measured anywhere in it, by suite.
     outcomes: one per cell, in their order.
     scales: factors that shortened the training of its runs, ascending.
+    findings: of a claim, what became of it, of all pairs first; () otherwise.
   """
 
   view: grid.View
   columns: tuple[Column, ...]
   outcomes: tuple[Outcome, ...]
   scales: tuple[float, ...]
+  findings: tuple[Finding, ...] = ()
 
   @property
   def panels(self) -> Mapping[str, Sequence[Outcome]]:

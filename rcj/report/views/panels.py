@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rcj.report import style
-from rcj.report.sizes import TITLES
+from rcj.report import style, suites
 from rcj.report.views.filled import Column, Filled, Outcome
 
 if TYPE_CHECKING:
@@ -120,7 +120,13 @@ def _rows(filled: Filled) -> list[list[tuple[str, Column, bool]]]:
   """(panel, column, last) of every pair of axes."""
   names = list(filled.panels)
   if len(names) == 1:
-    return [[(names[0], column, True) for column in filled.columns]]
+    columns = filled.columns
+    rows = math.ceil(len(columns) / _ACROSS)
+    wide = math.ceil(len(columns) / rows)
+    return [
+      [(names[0], column, True) for column in columns[i : i + wide]]
+      for i in range(0, len(columns), wide)
+    ]
   return [
     [
       (name, column, column is filled.columns[-1])
@@ -136,7 +142,7 @@ def _label(panel: Panel, name: str, filled: Filled) -> None:
   alone = len(filled.panels) == 1
   if alone:
     letter = f' ({panel.column.letter})' if panel.column.letter else ''
-    panel.ax.set_title(TITLES[panel.column.suite] + letter)
+    panel.ax.set_title(suites.title(panel.column.suite) + letter)
   elif panel.column is filled.columns[0]:
     panel.ax.set_title(textwrap.fill(name, _characters(panel.ax)))
   first = panel.ax.get_subplotspec().is_first_col()

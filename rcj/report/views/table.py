@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rcj.report.summary import Estimate
+from rcj.report.views import answer
 from rcj.report.views.filled import Column, Filled, Outcome
 
 _SIZES = ('parameters', 'non-zero', 'ratio', 'seeds')
@@ -42,11 +43,14 @@ def numbers(
 
 def notes(filled: Filled) -> list[str]:
   """What a reader of the numbers must know, in sentences."""
-  result = [
-    f'{filled.status}.',
-    'Errors in percent with 95 % intervals: t over seeds; bootstrap over '
-    'images where there is one seed, which says nothing of other seeds.',
-  ]
+  result = [f'{filled.status}.']
+  if filled.view.kind == 'claim':
+    result += answer.notes(filled)
+  else:
+    result.append(
+      'Errors in percent with 95 % intervals: t over seeds; bootstrap over '
+      'images where there is one seed, which says nothing of other seeds.'
+    )
   if filled.columns:
     result.append(f'{". ".join(map(str, filled.columns))}.')
   if any(column.letter for column in filled.columns):

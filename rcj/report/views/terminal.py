@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from rcj.report.terminal import WIDE, cell
+from rcj.report.terminal import WIDE, cell, fitting, head
+from rcj.report.views import answer
 from rcj.report.views.filled import Filled
 from rcj.report.views.table import header, notes, numbers
 
@@ -16,12 +18,38 @@ from rcj.report.views.table import header, notes, numbers
 def print_view(filled: Filled, console: Console | None = None) -> None:
   """Prints errors in percent with 95 % intervals, one row per cell.
 
+  Of a claim, its differences in error and its verdict.
+
   Args:
     filled: the view.
     console: where to; standard output by default.
   """
   console = console or Console()
-  wide = console.width >= WIDE
+  if filled.view.kind == 'claim':
+    console.print(_claim(filled))
+  else:
+    for columns in fitting(filled.columns, console.width):
+      part = dataclasses.replace(filled, columns=columns)
+      console.print(_numbers(part, wide=console.width >= WIDE))
+  for note in notes(filled):
+    console.print(note, style='dim', highlight=False)
+
+
+def _claim(filled: Filled) -> Table:
+  table = Table(
+    title=f'{filled.view.name}: {filled.view.title}',
+    box=box.SIMPLE_HEAD,
+    padding=0,
+    show_edge=False,
+  )
+  for name in answer.HEADS:
+    table.add_column(name, overflow='fold')
+  for finding in filled.findings:
+    table.add_row(*answer.row(finding), style='bold' * finding.pooled)
+  return table
+
+
+def _numbers(filled: Filled, *, wide: bool) -> Table:
   table = Table(
     title=f'{filled.view.name}: {filled.view.title}',
     box=box.SIMPLE_HEAD,
@@ -30,7 +58,7 @@ def print_view(filled: Filled, console: Console | None = None) -> None:
   )
   table.add_column('', overflow='fold', min_width=12)
   for name in header(filled):
-    table.add_column(name, justify='right', no_wrap=True)
+    table.add_column(head(name, wide=wide), justify='right', no_wrap=True)
   show = functools.partial(cell, wide=wide)
   for panel, outcomes in filled.panels.items():
     if panel:
@@ -39,6 +67,4 @@ def print_view(filled: Filled, console: Console | None = None) -> None:
     for o in outcomes:
       name = ', '.join(filter(None, (o.cell.series, o.where)))
       table.add_row(name, *numbers(filled, o, show, best='[bold]{}[/]'))
-  console.print(table)
-  for note in notes(filled):
-    console.print(note, style='dim', highlight=False)
+  return table
