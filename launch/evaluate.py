@@ -7,22 +7,25 @@ The images are those of the config, the network is that of the file, run by
 what runs such files: jax (artifacts), onnx, stablehlo or litert. Rows go to
 results.csv of --workdir, beside those of the run where it is the run's folder,
 under the name of the file and the runtime; each tells runtime, threads, and the
-latency of one image.
+latency of one image. With --attack_images and --attacked_by the file is also
+attacked, by the gradients of that artifact: files have none.
 """
 
 import os
 import sys
 from typing import Any
 
+import jax
 from absl import app, flags, logging
 from etils import epath
 from ml_collections import config_flags
 from parsing import parse
 
 from rcj import data as data_sets
-from rcj import evaluate, experiment
+from rcj import evaluate, experiment, export, models
 from rcj.export import latency, runtime
-from rcj.phases import measuring
+from rcj.phases import attack_rows, measuring
+from rcj.types import Source
 
 _ARTIFACT = flags.DEFINE_string('artifact', None, 'The exported file.')
 _RUNTIME = flags.DEFINE_enum(
@@ -36,6 +39,20 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Run directory, new or that of the run of this config.'
+)
+_ATTACK_IMAGES = flags.DEFINE_integer(
+  'attack_images', 0, 'Test images to attack; 0 attacks none.'
+)
+_ATTACKED_BY = flags.DEFINE_string(
+  'attacked_by',
+  None,
+  'Artifact of floats whose gradients the attacks use, such as the network '
+  'that the file was exported or quantized from.',
+)
+flags.register_multi_flags_validator(
+  ['attack_images', 'attacked_by'],
+  lambda given: bool(given['attack_images']) == bool(given['attacked_by']),
+  '--attack_images and --attacked_by need each other',
 )
 flags.mark_flags_as_required(['artifact', 'config', 'workdir'])
 
@@ -75,6 +92,27 @@ def milliseconds(network: runtime.Runtime, suite: evaluate.Suite) -> float:
     return latency.measure({'': run})['']
 
 
+def attack_case(
+  network: runtime.Runtime, test: Source
+) -> attack_rows.Case | None:
+  """The attacks that are asked for, None if there are none.
+
+  Raises:
+    ValueError: if the artifact has no gradients.
+  """
+  if not _ATTACK_IMAGES.value:
+    return None
+  by = export.load(_ATTACKED_BY.value)
+  if isinstance(by.model, models.IntNet):
+    raise ValueError(
+      f'--attacked_by={_ATTACKED_BY.value} is a network of integers, which has '
+      'no gradients; give the artifact of the network before it was quantized'
+    )
+  key = jax.random.key(_CONFIG.value.seed)
+  images = attack_rows.some(test, _ATTACK_IMAGES.value, by)
+  return attack_rows.Case(key, network, by, images)
+
+
 def main(argv: list[str]) -> None:
   """Writes the rows and prints the mean errors."""
   logging.set_verbosity(logging.WARNING)
@@ -86,18 +124,20 @@ def main(argv: list[str]) -> None:
       _RUNTIME.value, _ARTIFACT.value, threads=_THREADS.value
     )
     told = columns(network)
-    suites = config.suites(config.load_data())
+    sets = config.load_data()
+    suites, attack = config.suites(sets), attack_case(network, sets.test)
     took = milliseconds(network, suites[0])
     experiment.claim(workdir, config)
+    shared = {
+      'workdir': workdir,
+      'columns': {**told, 'latency_ms': round(took, 3)},
+      'say': print,
+    }
     with experiment.alone(workdir):
-      measuring.measure(
-        network,
-        suites,
-        workdir=workdir,
-        mesh=experiment.data_mesh(),
-        columns={**told, 'latency_ms': round(took, 3)},
-        say=print,
-      )
+      mesh = experiment.data_mesh()
+      measuring.measure(network, suites, mesh=mesh, **shared)
+      if attack is not None:
+        attack_rows.measure(attack, check_images=0, **shared)
   except (ValueError, KeyError, OSError, ImportError) as e:
     sys.exit(f'{type(e).__name__}: {e}')
   print(f'results: {workdir / "results.csv"}')

@@ -70,13 +70,18 @@ def test_the_exported_file_is_evaluated(exported, run_dir, tmp_path):
     f'--artifact={run_dir}/artifact/network.onnx',
     '--runtime=onnx',
     '--threads=1',
+    '--attack_images=8',
+    f'--attacked_by={run_dir}/artifact/network.rcj',
     CONFIG,
     f'--workdir={workdir}',
   )
   assert result.returncode == 0, result.stderr
   with (workdir / 'results.csv').open() as f:
     rows = list(csv.DictReader(f))
-  assert {row['suite'] for row in rows} == {'clean', 'corrupted', 'rendition'}
+  assert {row['suite'] for row in rows} == {
+    *('clean', 'corrupted', 'rendition'),
+    *('light', 'heavy'),
+  }
   for row in rows:
     assert row['network'] == 'network.onnx (onnx)'
     assert (row['runtime'], row['threads']) == ('onnx', '1')

@@ -11,7 +11,7 @@ from attacked import perceptron
 
 from rcj import carry as carry_lib
 from rcj import data, models, phases, types
-from rcj.phases import attacking
+from rcj.phases import attack_rows, attacking
 from rcj.types import Snapshot
 
 COSTS = {'parameters': 5, 'nonzero': 5, 'ratio': 1.0}
@@ -128,13 +128,12 @@ def test_a_quantized_network_is_attacked_as_its_integers(env, monkeypatch):
   """Gradients are of the network that rounds, what is fooled are integers."""
   monkeypatch.setattr(models, 'QuantNet', type(carry(env).model))
   other = perceptron(1.0, env.data.train.classes, seed=5)
-  monkeypatch.setattr(attacking.quantize, 'integers', lambda _: other)
-  case = attacking._Case.of(carry(env), env, 20, None)
+  monkeypatch.setattr(attack_rows.quantize, 'integers', lambda _: other)
+  network = perceptron(1.0, env.data.train.classes)
+  case = attack_rows.Case.of(network, env.data.test, key=env.key, images=20)
   assert case.deployed is other
   jax.tree.map(
-    np.testing.assert_array_equal,
-    case.network.params,
-    carry(env).state.params,
+    np.testing.assert_array_equal, case.network.params, network.params
   )
 
 
