@@ -326,6 +326,26 @@ def test_a_run_continues_with_the_shrunk_network(env):
   assert (back.model, back.origin) == (first.origin, None)
 
 
+def test_a_kill_while_a_shrunk_network_trains_changes_no_bit(
+  env, tmp_path, monkeypatch
+):
+  steps = (INIT, FILTERS, phases.Shrink(), short(3))
+  whole = recipes.run(steps, env)
+
+  def killed(phase, step, **_):
+    assert (phase, step) < (3, 2), 'killed'
+
+  with opened(tmp_path / 'checkpoints') as checkpoints:
+    env = dataclasses.replace(env, checkpoints=checkpoints, checkpoint_every=1)
+    with monkeypatch.context() as patch:
+      patch.setattr(env.journal, 'metrics', killed)
+      with pytest.raises(AssertionError, match='killed'):
+        recipes.run(steps, env)
+    assert checkpoints.latest() > 3e7, 'within the phase'
+    again = recipes.run(steps, env)
+  same(network(again).params, network(whole).params)
+
+
 def test_runs_share_what_was_trained_after_shrinking(env, tmp_path):
   steps = (INIT, FILTERS, phases.Shrink(), short(2))
   prefixes = tmp_path / 'prefixes'
