@@ -2,7 +2,8 @@ r"""Paper S1's methods on PACS at 64 px, which one machine can train.
 
 PACS (https://arxiv.org/abs/1710.03077) has photos, art paintings, cartoons and
 sketches of seven classes: domains farther apart than Office-31's cameras.
-`data_root` is its folder, DOMAIN/CLASS/*, or a .npz of 64 px images.
+`data_root` is a .npz of 64 px images; its folder, DOMAIN/CLASS/*, works too,
+but images of files are cropped at random as ImageNet's.
 Networks begin with those of `pretrained_root`; bash launch/s1.sh trains them on
 Tiny-ImageNet, runs everything and writes the report.
 Expected: nothing is published for 64 px; errors measured here are in

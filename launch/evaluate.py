@@ -98,7 +98,7 @@ def attack_case(
   """The attacks that are asked for, None if there are none.
 
   Raises:
-    ValueError: if the artifact has no gradients.
+    ValueError: if the artifact has no gradients, or a network other classes.
   """
   if not _ATTACK_IMAGES.value:
     return None
@@ -110,7 +110,10 @@ def attack_case(
     )
   key = jax.random.key(_CONFIG.value.seed)
   images = attack_rows.some(test, _ATTACK_IMAGES.value, by)
-  return attack_rows.Case(key, network, by, images)
+  for each in (network, by):
+    evaluate.check_classes(each, images.classes)
+  words = f'by gradients of {epath.Path(_ATTACKED_BY.value).name}'
+  return attack_rows.Case(key, network, by, images, transferred=words)
 
 
 def main(argv: list[str]) -> None:

@@ -7,5 +7,6 @@ unset CDPATH
 cd ..
 "$BASH" launch/setup.sh demo,tb,fast,dev
 source launch/env.sh
-# Two processes, because compiling, most of the work, uses one core each.
-exec .venv/bin/python -m pytest -n 2 --dist=loadfile "$@"
+# Two processes, because compiling, most of the work, uses one core each. They
+# take the files in the order of tests/conftest.py.
+exec .venv/bin/python -m pytest -n 2 --dist=loadfile --no-loadscope-reorder "$@"

@@ -73,13 +73,25 @@ def read_rows(path: epath.PathLike) -> list[dict[str, str]]:
 def add_predictions(
   workdir: epath.PathLike, arrays: Mapping[str, Sequence[int] | np.ndarray]
 ) -> None:
-  """Adds int16 arrays to predictions.npz; same names are replaced."""
+  """Adds int16 arrays to predictions.npz; same names are replaced.
+
+  Raises:
+    ValueError: if the labels of a suite are not those of the predictions that
+      are there already: they would be of other images.
+  """
   path = epath.Path(workdir) / 'predictions.npz'
   old: dict[str, np.ndarray] = {}
   if path.exists():
     with np.load(io.BytesIO(path.read_bytes())) as z:
       old = dict(z)
   new = {name: np.asarray(x, np.int16) for name, x in arrays.items()}
+  for name in old.keys() & new.keys():
+    if name.startswith('labels|') and not np.array_equal(old[name], new[name]):
+      raise ValueError(
+        f'{path} has {name} of {old[name].size} images, the new ones are '
+        f'{new[name].size} others; a usual cause is another number of images '
+        'than the run has: take the same, or another run directory'
+      )
   data = io.BytesIO()
   np.savez_compressed(data, **{**old, **new})
   files.write_whole(path, data.getvalue())

@@ -5,7 +5,7 @@ import functools
 import jax
 import numpy as np
 import pytest
-from attacked import trained
+from attacked import linear, trained
 
 from rcj import attacks
 from rcj.attacks import Attack
@@ -19,9 +19,9 @@ def options(eps, norm, **steps):
 
 CASES = {
   Attack('fgsm', 0.03): (attacks.fgsm, options(0.03, 'linf')),
-  Attack('pgd', 0.5, 'l2', steps=3): (
+  Attack('pgd', 0.5, 'l2', steps=4): (
     functools.partial(attacks.pgd, KEY),
-    options(0.5, 'l2', steps=3),
+    options(0.5, 'l2', steps=4, step_size=0.3125),
   ),
   Attack('apgd', 0.03, steps=8): (
     functools.partial(attacks.apgd, KEY),
@@ -78,6 +78,21 @@ def test_strengths_are_those_of_decision_15():
   assert str(attacks.LIGHT[3]) == 'salt and pepper 0.5 %'
 
 
+def test_few_steps_reach_as_far_as_many():
+  """On a linear network one step of FGSM is the worst case; PGD gets there."""
+  weights = jax.random.normal(jax.random.key(4), (10, 10, 3))
+  predict = functools.partial(linear, weights, jax.numpy.float32(0))
+  images = jax.random.uniform(jax.random.key(5), (8, 10, 10, 3), minval=0.3)
+  labels = np.argmax(predict(images), axis=-1)
+  pull = [
+    np.abs(predict(attack(KEY, predict, images, labels)) - predict(images))[
+      :, 0
+    ]
+    for attack in (Attack('fgsm', 0.01), Attack('pgd', 0.01, steps=10))
+  ]
+  np.testing.assert_allclose(pull[1], pull[0], rtol=1e-3)
+
+
 @pytest.mark.parametrize(
   ('fields', 'message'),
   [
@@ -85,6 +100,7 @@ def test_strengths_are_those_of_decision_15():
     (('pgd',), 'all others need one'),
     (('deepfool', 0.1), 'have no eps'),
     (('fgsm', 0.1, 'linf', 3), 'fgsm has no steps'),
+    (('deepfool',), "measured by norm='l2'"),
   ],
 )
 def test_what_is_no_attack_is_refused(fields, message):

@@ -1,6 +1,7 @@
 """Networks of files and of other runs, with their classifier or a new one."""
 
 import dataclasses
+import pathlib
 
 import exports
 import jax
@@ -160,6 +161,7 @@ def runs(env, tmp_path):
         env, key=jax.random.key(5), checkpoints=checkpoints
       )
       recipe.run(steps, theirs)
+    (folder / 'results.csv').touch()
     return str(folder)
 
   return leave
@@ -225,6 +227,10 @@ def test_a_shrunk_network_is_compared_with_what_it_was(env, runs):
 
 def test_runs_that_cannot_be_loaded(env, runs, tmp_path):
   folder = runs(INIT)
+  (pathlib.Path(folder) / 'results.csv').rename(tmp_path / 'later')
+  with pytest.raises(ValueError, match='was not measured yet; finish it'):
+    run(env, phases.Load(folder))
+  (tmp_path / 'later').rename(pathlib.Path(folder) / 'results.csv')
   with pytest.raises(ValueError, match='is a resnet8, not a resnet18'):
     run(env, phases.Load(folder, 'resnet18'))
   with pytest.raises(ValueError, match='10 classes, the data has 5; new_head'):
@@ -237,7 +243,7 @@ def test_runs_that_cannot_be_loaded(env, runs, tmp_path):
   with opened(empty / 'checkpoints') as checkpoints:
     carry = dataclasses.replace(run(env, INIT), phase=1, step=7)
     save(carry, dataclasses.replace(env, checkpoints=checkpoints))
-  with pytest.raises(ValueError, match='step 7 of phase 1; finish it'):
+  with pytest.raises(ValueError, match='step 7 of phase 1 and'):
     run(env, phases.Load(str(empty)))
 
 

@@ -145,3 +145,13 @@ def test_half_written_partial_files_are_overwritten(tmp_path):
   write(tmp_path, 0.2)
   assert cells(tmp_path) == [('network', 'clean', '', '', '0.2')]
   assert predictions(tmp_path) == {'a': [2]}
+
+
+def test_predictions_of_other_images_are_refused(tmp_path):
+  """Evaluating a file on fewer images must not change what the run left."""
+  first = {'labels|light': [0, 1, 2], 'network|light|pgd|': [0, 1, 1]}
+  results.add_predictions(tmp_path, first)
+  before = (tmp_path / 'predictions.npz').read_bytes()
+  with pytest.raises(ValueError, match=r'labels\|light of 3 images'):
+    results.add_predictions(tmp_path, {'labels|light': [0, 1]})
+  assert (tmp_path / 'predictions.npz').read_bytes() == before

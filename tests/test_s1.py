@@ -57,7 +57,9 @@ def test_transfer_begins_from_the_network_before_its_compression():
 def pretrained(tmp_path):
   """A run of resnet8 and a file of resnet20."""
   (tmp_path / 'resnet8' / 'checkpoints').mkdir(parents=True)
-  (tmp_path / 'resnet8' / 'config.json').write_text('{"width": 0.25}')
+  (tmp_path / 'resnet8' / 'config.json').write_text(
+    '{"width": 0.25, "stem": ""}'
+  )
   (tmp_path / 'resnet20.pth').write_bytes(b'')
   return str(tmp_path)
 
@@ -78,8 +80,10 @@ def test_networks_begin_with_pre_trained_ones(pretrained):
   ('fields', 'message'),
   [
     ({'model': 'resnet32'}, 'has no resnet32: expected is a file'),
-    ({'width': 0.5}, r'resnet8 has the width 0.25; width=0.5 cannot'),
-    ({'model': 'resnet20', 'width': 2.0}, r'resnet20.pth has the width 1;'),
+    ({'width': 0.5}, r'resnet8 has width 0.25; width=0.5 cannot'),
+    ({'model': 'resnet20', 'width': 2.0}, r'resnet20.pth has width 1.0;'),
+    ({'width': 0.25, 'stem': 'half'}, "resnet8 has stem ''; stem='half'"),
+    ({'width': 0.25, 'dtype': 'bfloat16'}, "has dtype 'float32'"),
   ],
 )
 def test_pre_trained_networks_that_do_not_fit(pretrained, fields, message):

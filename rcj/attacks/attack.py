@@ -38,7 +38,8 @@ class Attack:
       look for the smallest perturbation.
     norm: of the ball, and of the perturbation that is measured.
     steps: gradients, or queries of 'square' and of the search; None is the
-      attack's own number.
+      attack's own number. Steps of 'pgd' are of size 2.5 eps / steps (Madry et
+      al. 2018, section 5), so that any number of them crosses the ball.
 
   Raises:
     ValueError: for an unknown kind, or a strength that it does not have.
@@ -59,6 +60,10 @@ class Attack:
         f'{self.kind} with eps={self.eps}: {" and ".join(_SMALLEST)} look for '
         'the smallest perturbation and have no eps; all others need one'
       )
+    if self.kind in _L2 and self.norm != 'l2':
+      raise ValueError(
+        f"the perturbation of {self.kind} is measured by norm='l2'"
+      )
     if self.steps is not None and self.kind in _ONE_STEP:
       raise ValueError(f'{self.kind} has no steps')
 
@@ -73,6 +78,8 @@ class Attack:
       case 'fgsm':
         return fgsm(*case, **ball)
       case 'pgd':
+        if self.steps is not None:
+          steps['step_size'] = 2.5 * self.eps / self.steps
         return pgd(key, *case, **ball, **steps)
       case 'apgd':
         return apgd(key, *case, **ball, **steps)
@@ -89,8 +96,13 @@ class Attack:
   @property
   def name(self) -> str:
     """Such as 'pgd', 'pgd_l2', 'deepfool'."""
-    bounded = self.kind not in (*_SMALLEST, *_ONE_STEP[1:])
+    bounded = self.kind not in _L2
     return f'{self.kind}_l2' if bounded and self.norm == 'l2' else self.kind
+
+  @property
+  def needs_gradients(self) -> bool:
+    """Whether it differentiates the network."""
+    return self.kind in ('fgsm', 'pgd', 'apgd', 'deepfool')
 
   @property
   def radius(self) -> float | None:
@@ -111,6 +123,7 @@ class Attack:
 
 _SMALLEST = ('deepfool', 'salt_and_pepper_search')
 _ONE_STEP = ('fgsm', 'salt_and_pepper')
+_L2 = ('salt_and_pepper', *_SMALLEST)
 
 # S1's two strengths, and the distances that it asks for (decision 15).
 LIGHT = (

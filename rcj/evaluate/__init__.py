@@ -7,7 +7,12 @@ may be in memory or read on demand; each process reads its own share. `attacked`
 measures adversarial images, `checks` whether gradients could be trusted there.
 """
 
-from rcj.evaluate.attacked import Attempt, attacked, zero_gradients
+from rcj.evaluate.attacked import (
+  Attempt,
+  attacked,
+  check_classes,
+  zero_gradients,
+)
 from rcj.evaluate.masking import Checks, checks
 from rcj.evaluate.predict import Outcome, Predictor, classify, evaluate
 from rcj.evaluate.rows import rows
@@ -22,6 +27,7 @@ __all__ = [
   'Predictor',
   'Suite',
   'attacked',
+  'check_classes',
   'checks',
   'classify',
   'corrupted',

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from rcj import attacks, models
 from rcj.types import Frozen
@@ -45,7 +46,8 @@ def function(network: Frozen | Predictor) -> Predict:
   """The network as attacks want it, from images in 0..1 to logits.
 
   What is no `Frozen` is called on the host and has no gradients: attacks that
-  ask for none take it as it is, others need a network to transfer from.
+  ask for none take it as it is, others need a network to transfer from. It must
+  not run JAX itself, which waits for what asks it.
   """
   if isinstance(network, Frozen):
     return functools.partial(models.predict, network)
@@ -72,30 +74,37 @@ def attacked(
     source: images of the network's size, with its classes.
     attack: which attack, and how strong.
     by: the network whose gradients are used, None for `network`: the
-      fake-quantized one of a network of integers, or a dense parent.
+      fake-quantized one of a network of integers, or a dense parent. Attacks
+      that need no gradients ask `network` itself.
     batch_size: images at a time, at most.
 
   Raises:
-    ValueError: if the classes of the images are not those of the network.
+    ValueError: if the classes of the images are not those of both networks.
   """
-  if tuple(network.classes) != tuple(source.classes):
-    raise ValueError(
-      f'the images have the classes {source.classes[:5]}..., the network '
-      f'{tuple(network.classes)[:5]}...: attacks need the same ones'
-    )
-  own, made_for = function(network), function(network if by is None else by)
+  by = by if by is not None and attack.needs_gradients else network
+  for each in (network, by):
+    check_classes(each, source.classes)
   parts = [
-    _attempt(jax.random.fold_in(key, start), own, made_for, attack, *batch)
+    _attempt(jax.random.fold_in(key, start), network, by, attack, *batch)
     for start, batch in _batches(source, batch_size)
   ]
   predicted, norm = map(np.concatenate, zip(*parts, strict=True))
   return Attempt(attack, predicted, norm)
 
 
+def check_classes(network: Frozen | Predictor, classes: Sequence[str]) -> None:
+  """Raises ValueError unless the network has these classes, in this order."""
+  if tuple(network.classes) != tuple(classes):
+    raise ValueError(
+      f'the images have the classes {tuple(classes)[:5]}..., the network '
+      f'{tuple(network.classes)[:5]}...: attacks need the same ones'
+    )
+
+
 def zero_gradients(
   network: Frozen, source: ArraySource, *, batch_size: int = 128
-) -> float:
-  """Share of the images whose cross-entropy has no gradient, not in one pixel.
+) -> Bool[np.ndarray, ' N']:
+  """Images whose cross-entropy has no gradient, not in one pixel.
 
   An attack by gradients leaves these as they are, however weak the network.
   """
@@ -103,7 +112,7 @@ def zero_gradients(
     _no_gradient(network, images, labels)
     for _, (images, labels) in _batches(source, batch_size)
   ]
-  return float(np.mean(np.concatenate(found)))
+  return np.concatenate(found)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -132,17 +141,33 @@ def _batches(source: ArraySource, batch_size: int):
 
 
 def _attempt(
-  key, own, made_for, attack, images, labels
+  key, network, by, attack, images, labels
 ) -> tuple[Int[np.ndarray, ' B'], Float[np.ndarray, ' B']]:
-  perturbed = attack(key, made_for, images, labels)
+  perturbed = attack(key, function(by), images, labels)
+  before, logits = (_logits(network, x) for x in (images, perturbed))
   reached = attacks.outcome(
-    own, images, perturbed, labels, norm=attack.norm, eps=attack.radius
+    functools.partial(_given, logits),
+    *(images, perturbed, labels),
+    norm=attack.norm,
+    eps=attack.radius,
   )
-  before, after = (np.argmax(own(x), axis=-1) for x in (images, perturbed))
+  before, after = (np.argmax(x, axis=-1) for x in (before, logits))
   wrong, fooled = before != labels, np.asarray(reached.fooled)
   predicted = np.where(wrong, before, np.where(fooled, after, labels))
   norm = np.where(wrong, np.float32(0), reached.norm)
   return predicted.astype(np.int32), norm
+
+
+def _logits(network: Frozen | Predictor, images: Array) -> Array:
+  if isinstance(network, Frozen):
+    return models.predict(network, images)
+  return jnp.asarray(network(np.asarray(images)))
+
+
+def _given(logits: Array, images: Array) -> Array:
+  """What is known of the images already, as a function of them."""
+  del images
+  return logits
 
 
 @jax.jit

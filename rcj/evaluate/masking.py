@@ -35,17 +35,22 @@ class Checks:
   """What was measured, on the same images throughout.
 
   Attributes:
-    zero_gradients: see `evaluate.zero_gradients`.
+    no_gradient: bool [N], see `evaluate.zero_gradients`.
     labels: int32 [N].
     pgd: 40 steps at eps 8/255.
     others: Square, PGD of fewer steps and of huge eps at the network itself,
       and 'transfer', PGD at its dense parent, where there is one.
   """
 
-  zero_gradients: float
+  no_gradient: Bool[np.ndarray, ' N']
   labels: np.ndarray
   pgd: Attempt
   others: Mapping[str, Attempt]
+
+  @property
+  def zero_gradients(self) -> float:
+    """Share of the images without a gradient."""
+    return float(np.mean(self.no_gradient))
 
   @property
   def masked(self) -> str:
@@ -56,7 +61,8 @@ class Checks:
     fool fewer; 'growing eps' that leaves more than 5 % right in a ball that
     holds nearly any image. Each beyond its 95 % interval over images.
     """
-    found = ['zero gradients'] if self.zero_gradients > _NO_GRADIENT else []
+    _, low, _ = intervals.bootstrap_mean(self.no_gradient)
+    found = ['zero gradients'] if low > _NO_GRADIENT else []
     better = {
       'Square': 'square', 'transfer': 'transfer', 'more steps': 'few_steps'
     }  # fmt: skip

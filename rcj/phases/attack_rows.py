@@ -37,6 +37,8 @@ class Case:
     network: the one whose gradients are used.
     images: of its size.
     parent: a dense network that transfer begins from, where there is one.
+    transferred: in words, whose gradients these are where they are not of the
+      deployed network itself; '' where they are.
   """
 
   key: jax.Array
@@ -44,6 +46,7 @@ class Case:
   network: Frozen
   images: data.ArraySource
   parent: Frozen | None = None
+  transferred: str = ''
 
   @classmethod
   def of(
@@ -58,6 +61,11 @@ class Case:
       network=network,
       images=some(source, images, network),
     )
+
+  @property
+  def origin(self) -> tuple[str, ...]:
+    """`transferred` as a part of a protocol."""
+    return (self.transferred,) if self.transferred else ()
 
   def attempt(self, attack: attacks.Attack, index: int) -> Attempt:
     """What an attack reaches; `index` tells its draws from others'."""
@@ -102,7 +110,7 @@ def measure(
     say(f'{columns["method"]}, {suite.name} attacks: error {error:.1f} %')
   verdict = {}
   if check_images:
-    few = data.shorten(case.images, check_images)
+    few = data.shorten(case.images, min(check_images, len(case.images)))
     case = dataclasses.replace(case, images=few)
     found = _checks(case)
     rows += [*_smallest(case), *_checked(found)]
@@ -123,7 +131,7 @@ def _strengths(
     attempts = [
       case.attempt(attack, 100 * i + j) for j, attack in enumerate(chosen)
     ]
-    protocol = ', '.join(map(str, chosen))
+    protocol = ', '.join([*map(str, chosen), *case.origin])
     suite = evaluate.plain(name, case.images, protocol=protocol)
     outcomes = [
       evaluate.Outcome(a.attack.name, 0, a.predicted) for a in attempts

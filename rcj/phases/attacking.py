@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
+import jax
+
 from rcj.carry import Carry, Env, frozen
 from rcj.phases.attack_rows import Case, local, measure
 from rcj.phases.measuring import costs
 from rcj.phases.network import saved_network
+
+_DRAWS = 0x41747461  # far from the numbers of phases
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +57,9 @@ class Attack:
     parent = None
     if self.parent is not None:
       parent = saved_network(carry, self.parent, 'Attack').network
-    case = Case.of(
-      own, env.data.test, key=env.phase_key(carry), images=self.images
-    )
+    # One for all networks of a seed, so that pairs of them see the same noise.
+    key = jax.random.fold_in(env.key, _DRAWS)
+    case = Case.of(own, env.data.test, key=key, images=self.images)
     measure(
       dataclasses.replace(case, parent=parent and local(parent)),
       check_images=self.check_images,

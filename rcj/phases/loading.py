@@ -11,7 +11,7 @@ from rcj.carry import Carry, Env, decode_any, frozen, place
 from rcj.checkpoint import opened
 from rcj.data.listing import some
 from rcj.phases.network import dense_state
-from rcj.types import Frozen
+from rcj.types import Frozen, Preprocessing
 
 _IMAGENET = 1000
 
@@ -21,7 +21,7 @@ class Load:
   """Starts from a network of a file or of another run.
 
   The network is dense: what masks or scores had removed is zero, and may grow
-  again. It keeps its own preprocessing.
+  again. It keeps its own normalisation.
 
   A PyTorch network of all 1000 classes of ImageNet keeps the outputs of the
   data's classes alone (decision 25), where the data set knows which they are.
@@ -35,11 +35,14 @@ class Load:
       run is compared with it where it is given, artifacts tell no name.
     new_head: replaces the classifier by one of random weights for the classes
       of the data, as transfer learning does.
+    sizes: its size and resize are those of the inputs from now on; None keeps
+      the network's own.
   """
 
   path: str
   model: str = ''
   new_head: bool = False
+  sizes: Preprocessing | None = None
 
   def __post_init__(self):
     if self.model:
@@ -54,7 +57,7 @@ class Load:
         other classes than the data while `new_head` is False; or for a new
         head of a quantized network.
     """
-    network = self._read(env)
+    network = self._resized(self._read(env))
     classes = tuple(env.data.train.classes)
     if self.new_head:
       network = models.with_new_head(env.phase_key(carry), network, classes)
@@ -71,6 +74,14 @@ class Load:
       preprocessing=network.preprocessing,
       origin=network.origin,
     )
+
+  def _resized(self, network: Frozen) -> Frozen:
+    if self.sizes is None:
+      return network
+    shown = dataclasses.replace(
+      network.preprocessing, size=self.sizes.size, resize=self.sizes.resize
+    )
+    return dataclasses.replace(network, preprocessing=shown)
 
   def _read(self, env: Env) -> Frozen:
     path = epath.Path(self.path)
@@ -135,10 +146,10 @@ def _last(path: epath.Path, env: Env) -> Frozen:
       f'{path} has no checkpoint in checkpoints/; expected is the directory '
       f'of a finished run. It has: {some(_names(path)) or "nothing"}'
     )
-  if carry.step:
+  if carry.step or not (path / 'results.csv').exists():
     raise ValueError(
       f'the run in {path} is still at step {carry.step} of phase '
-      f'{carry.phase}; finish it first'
+      f'{carry.phase} and was not measured yet; finish it first'
     )
   return frozen(carry, ())
 

@@ -113,6 +113,11 @@ def _check(config: S0) -> None:
       f'quantize_epochs={config.quantize_epochs:g} fine-tune a quantized '
       'network: they need quantize=int8'
     )
+  if config.check_images > config.attack_images:
+    raise ValueError(
+      f'check_images={config.check_images} are some of the '
+      f'attack_images={config.attack_images}'
+    )
   known = data.taking('deepaugment_root')
   if config.deepaugment_root and config.data not in known:
     raise ValueError(
@@ -200,7 +205,8 @@ def _init(config: S0, role: str = '') -> Init | Load:
 def _pretrained(config: S0, role: str) -> Load:
   model = getattr(config, f'{role}model')
   folder = pathlib.Path(config.pretrained_root)
-  width, run = 1.0, folder / model
+  run = folder / model
+  has = {'width': 1.0, 'stem': '', 'dtype': 'float32'}
   path = next(
     (p for s in _TORCH if (p := folder / f'{model}{s}').is_file()), run
   )
@@ -210,13 +216,15 @@ def _pretrained(config: S0, role: str) -> Load:
         f'pretrained_root {folder} has no {model}: expected is a file '
         f'{model}.pth or the run directory {model}'
       )
-    width = json.loads((run / 'config.json').read_text())['width']
-  if (wanted := getattr(config, f'{role}width')) != width:
-    raise ValueError(
-      f'{path} has the width {width:g}; {role}width={wanted:g} cannot begin '
-      'with it'
-    )
-  return Load(str(path), model, new_head=True)
+    has |= json.loads((run / 'config.json').read_text())
+  for name in ('width', 'stem', 'dtype'):
+    field = name if name == 'dtype' else f'{role}{name}'
+    if (wanted := getattr(config, field)) != has[name]:
+      raise ValueError(
+        f'{path} has {name} {has[name]!r}; {field}={wanted!r} cannot begin '
+        'with it'
+      )
+  return Load(str(path), model, new_head=True, sizes=config.preprocessing())
 
 
 def _teacher(config: S0) -> tuple[Phase, ...]:

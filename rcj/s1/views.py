@@ -69,9 +69,10 @@ _SHOWN = {
     'shifts, light, heavy lower',
   ),
   'claim4': (
-    'What int8 gains under attacks by gradients is more than what it gains '
-    'under salt and pepper',
+    'What int8 gains under attacks by gradients (here straight-through) is '
+    'more than what it gains under salt and pepper',
     'claim',
+    'light:pgd minus light:salt_and_pepper, '
     'heavy:pgd minus heavy:salt_and_pepper lower',
   ),
 }

@@ -33,7 +33,7 @@ def row(finding: Finding) -> tuple[str, ...]:
 
 
 def verdicts(filled: Filled) -> str:
-  """'heavy: not resolved at 300 images and 3 seeds', for each quantity."""
+  """'heavy: holds for 2 of 6 pairs at 300 images and 3 seeds', and so on."""
   return '; '.join(
     f'{f.quantity}: {f.verdict}{_numbers(f)}'
     for f in filled.findings
@@ -110,7 +110,7 @@ def _numbers(finding: Finding) -> str:
   if math.isnan(finding.mean):
     return ''
   seeds = f'{finding.seeds} seed{"s" if finding.seeds != 1 else ""}'
-  return f' at {finding.images:,} images and {seeds}'
+  return f' for {finding.place} at {finding.images:,} images and {seeds}'
 
 
 def _fraction(points: float) -> str:

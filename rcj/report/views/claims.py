@@ -146,6 +146,9 @@ def _pooled(
   own: Sequence[Finding],
   known: Sequence[Contrast],
 ) -> Finding:
+  # Pairs of fewer seeds would take the seeds that the others share.
+  most = max((set(c.seeds) for c in known), key=len, default=set())
+  known = [c for c in known if set(c.seeds) >= most]
   every = (
     f'all {len(own)}'
     if len(known) == len(own)
