@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rcj import models, tree
+from rcj import graph, models, tree
 from rcj.models.mobile_plan import Architecture, Row
 from rcj.types import Frozen
 from rcj.weights import Masked
@@ -49,6 +49,22 @@ NARROW = {
   'wide_resnet28_10': {'width': 0.05},
   'wide_resnet18_2': {'width': 0.05},
 }
+
+
+def two_layers(dtype=jnp.float32):
+  """Two convolutions with BatchNorm: for what holds of every network."""
+  nodes = (
+    graph.Conv('one', (graph.Graph.INPUT,), 8, 3),
+    graph.BatchNorm('bn_one', ('one',)),
+    graph.Relu('relu_one', ('bn_one',)),
+    graph.Conv('two', ('relu_one',), 16, 3, stride=2),
+    graph.BatchNorm('bn_two', ('two',)),
+    graph.Relu('relu_two', ('bn_two',)),
+    graph.MeanPool('pooled', ('relu_two',)),
+    graph.Dense('head', ('pooled',), 10),
+  )
+  maps = ('relu_one', 'relu_two')
+  return models.GraphNet(graph.Graph(nodes, 'head', maps, 'pooled'), dtype)
 
 
 def draw(z: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,22 +1,21 @@
 import functools
 import io
 import json
-import os
-import pathlib
 import socket
 import subprocess
 import sys
 
+import children
 import jax
 import numpy as np
 import pytest
+from children import ROOT
 from PIL import Image
 
 from rcj import data
 from rcj.data.feeds import gather
 
 N = 22
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def make_source(n=N):
@@ -261,11 +260,10 @@ def free_port():
 
 def test_two_processes_read_their_parts(mesh):
   address = f'localhost:{free_port()}'
-  flags = {'XLA_FLAGS': '--xla_force_host_platform_device_count=2'}
   processes = [
     subprocess.Popen(
       [sys.executable, '-c', TWO_PROCESSES, address, str(p)],
-      env=os.environ | flags,
+      env=children.environment(devices=2),
       cwd=ROOT,
       stdout=subprocess.PIPE,
       stderr=subprocess.PIPE,

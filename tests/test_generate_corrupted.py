@@ -3,19 +3,17 @@
 import functools
 import io
 import json
-import os
-import pathlib
 import subprocess
 import sys
 
-import jax
+import children
 import numpy as np
 import pytest
+from children import ROOT
 from PIL import Image
 
 from rcj import corruptions, data, files, generate
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 CLASSES = ('ant', 'bee')
 CELLS = generate.Cells(names=('gaussian_noise', 'contrast'), severities=(1, 3))
 SMALL = {'name': 'photos', 'resize': 20, 'size': 16}
@@ -298,13 +296,7 @@ def test_the_program_writes_a_folder(cifar, tmp_path):
       f'--out={tmp_path}/c',
     ],
     cwd=ROOT,
-    env={
-      **os.environ,
-      'PYTHONPATH': str(ROOT),
-      'XLA_FLAGS': '',
-      'JAX_COMPILATION_CACHE_DIR': jax.config.jax_compilation_cache_dir,
-      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.5',
-    },
+    env=children.environment(),
     stdin=subprocess.DEVNULL,
     capture_output=True,
     text=True,

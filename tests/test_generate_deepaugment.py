@@ -3,14 +3,14 @@
 import dataclasses
 import functools
 import io
-import os
-import pathlib
 import subprocess
 import sys
 
+import children
 import jax
 import numpy as np
 import pytest
+from children import ROOT
 from PIL import Image
 from safetensors.numpy import save_file
 
@@ -20,7 +20,6 @@ from rcj.augment.weight_changes import apply_changes
 from rcj.generate import deepaugment as run
 from rcj.generate.schedule import schedule
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 SMALL = {
   'edsr': dataclasses.replace(generate.EDSR, side=12),
   'cae': dataclasses.replace(generate.CAE, side=16),
@@ -236,13 +235,7 @@ def test_the_program_lists_what_it_cannot_read(weights, tmp_path):
       f'--out={tmp_path}/edsr',
     ],
     cwd=ROOT,
-    env={
-      **os.environ,
-      'PYTHONPATH': str(ROOT),
-      'XLA_FLAGS': '',
-      'JAX_COMPILATION_CACHE_DIR': jax.config.jax_compilation_cache_dir,
-      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0.5',
-    },
+    env=children.environment(),
     stdin=subprocess.DEVNULL,
     capture_output=True,
     text=True,

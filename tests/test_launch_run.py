@@ -2,16 +2,14 @@
 
 import csv
 import json
-import os
-import pathlib
 import subprocess
 import sys
 
-import jax
+import children
 import numpy as np
 import pytest
+from children import ROOT
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 STD = '--config=configs/digits.py:std'
 TINY = (STD, '--config.epochs=1', '--config.train_size=64')
 
@@ -21,12 +19,7 @@ def launch(script, *args):
   return subprocess.run(
     [sys.executable, f'launch/{script}.py', *args],
     cwd=ROOT,
-    env={
-      **os.environ,
-      'PYTHONPATH': str(ROOT),
-      'XLA_FLAGS': '--xla_force_host_platform_device_count=1',
-      'JAX_COMPILATION_CACHE_DIR': jax.config.jax_compilation_cache_dir,
-    },
+    env=children.environment(),
     stdin=subprocess.DEVNULL,
     capture_output=True,
     text=True,

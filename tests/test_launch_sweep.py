@@ -1,22 +1,20 @@
 """launch/sweep.py as a user meets it: as a program that is killed."""
 
 import contextlib
-import os
-import pathlib
 import signal
 import subprocess
 import sys
 import time
 
-import jax
+import children
 import pytest
+from children import ROOT
 from etils import epath
 
 from rcj import grid, locks, results
 from rcj.carry import Carry
 from rcj.phases.loop import number
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 CONFIG = '--config=tests/sweep_config.py'
 # One quick run, one of seconds, with checkpoints between.
 GRID = ('--grid=epochs=1,120', '--config.checkpoint_every=40')
@@ -26,16 +24,10 @@ QUICK, SLOW = 'epochs=1-seed=0', 'epochs=120-seed=0'
 @contextlib.contextmanager
 def started(folder, *args):
   """A sweep under way; killed at the end if it still runs."""
-  environment = {
-    **os.environ,
-    'PYTHONPATH': str(ROOT),
-    'XLA_FLAGS': '--xla_force_host_platform_device_count=1',
-    'JAX_COMPILATION_CACHE_DIR': jax.config.jax_compilation_cache_dir,
-  }
   with subprocess.Popen(
     [sys.executable, 'launch/sweep.py', f'--workdir={folder}', *args],
     cwd=ROOT,
-    env=environment,
+    env=children.environment(),
     stdin=subprocess.DEVNULL,
     stdout=subprocess.PIPE,
     stderr=subprocess.STDOUT,

@@ -1,21 +1,19 @@
 """Two processes with two devices each are one program with four devices."""
 
 import os
-import pathlib
 import signal
 import socket
 import subprocess
 import sys
 import time
 
+import children
 import hosts
-import jax
 import numpy as np
 import pytest
+from children import ROOT
 
 from rcj import export, results
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def slurm(task, tasks=2):
@@ -55,18 +53,11 @@ def launch(folder, *command, tasks=2):
   started = []
   for task in range(tasks):
     with (folder / f'{task}.log').open('a') as log:
-      environment = {
-        **os.environ,
-        **slurm(task, tasks),
-        'PYTHONPATH': str(ROOT),
-        'XLA_FLAGS': '--xla_force_host_platform_device_count=2',
-        'JAX_COMPILATION_CACHE_DIR': jax.config.jax_compilation_cache_dir,
-      }
       started.append(
         subprocess.Popen(
           [sys.executable, *map(str, command)],
           cwd=ROOT,
-          env=environment,
+          env=children.environment(devices=2, **slurm(task, tasks)),
           stdout=log,
           stderr=log,
         )

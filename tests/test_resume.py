@@ -1,14 +1,13 @@
 """A run that is killed anywhere ends with the same bits as one that is not."""
 
 import json
-import os
-import pathlib
 import random
 import signal
 import subprocess
 import sys
 import time
 
+import children
 import jax
 import numpy as np
 import pytest
@@ -16,22 +15,16 @@ import pytest
 from rcj import results
 from rcj.checkpoint import opened
 
-TINY = pathlib.Path(__file__).parent / 'tiny.py'
+TINY = children.ROOT / 'tests' / 'tiny.py'
 # The phases of the tiny recipe that train, and their steps: (index, steps).
 TRAINING = ((1, 20), (3, 15), (5, 15))
 
 
 def launch(workdir):
-  environment = {
-    **os.environ,
-    'PYTHONPATH': str(TINY.parent.parent),
-    'JAX_COMPILATION_CACHE_DIR': jax.config.jax_compilation_cache_dir,
-    'XLA_FLAGS': '--xla_force_host_platform_device_count=2',
-  }
   with said(workdir).open('w') as log:
     return subprocess.Popen(
       [sys.executable, str(TINY), str(workdir)],
-      env=environment,
+      env=children.environment(devices=2),
       stdout=log,
       stderr=log,
     )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 from networks import NARROW, narrow, random_network
-from test_recipe import short
+from short_runs import short
 
 from rcj import carry as carry_lib
 from rcj import (

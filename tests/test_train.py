@@ -5,6 +5,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import networks
 import numpy as np
 import optax
 import pytest
@@ -14,7 +15,7 @@ from rcj.augment import AugMix, Views
 from rcj.types import Frozen, Outputs, Preprocessing, TrainState
 
 HALF = Preprocessing((0.5,) * 3, (0.5,) * 3, size=16)
-MODEL = models.create('resnet8', num_classes=10, width=0.25)
+MODEL = networks.two_layers()
 CE = {'ce': losses.Weighted(1.0, losses.CrossEntropy())}
 SGD = optax.chain(
   optax.add_decayed_weights(5e-4), optax.trace(0.9, nesterov=True)
@@ -233,9 +234,7 @@ def test_a_step_taken_again_is_the_same_step():
 
 
 def test_bfloat16_compute_keeps_float32_weights():
-  model = models.create(
-    'resnet8', num_classes=10, width=0.25, dtype=jnp.bfloat16
-  )
+  model = networks.two_layers(jnp.bfloat16)
   state, batch = start(), batch_of()
   new, metrics = one_step(state, batch, model=model)
   _, exact = one_step(state, batch)
