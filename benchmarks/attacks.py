@@ -12,14 +12,13 @@ runs.
 import argparse
 import functools
 import platform
-import statistics
-import time
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import rich.table
+import timing
 from rich.console import Console
 
 from rcj import attacks, models
@@ -106,18 +105,11 @@ def main() -> None:
     ),
   }
   runs = {name: run for name, run in runs.items() if run}
-  times = {name: [] for name in runs}
-  for turn in range(options.repeats + 1):
-    for name, run in runs.items():
-      begin = time.perf_counter()
-      jax.block_until_ready(run())
-      if turn:  # the first compiles
-        times[name].append(time.perf_counter() - begin)
+  medians = timing.medians(runs, options.repeats)
   table = rich.table.Table(
     *('PGD-40', 's', 'part of the bound', 'to rcj'),
     title=f'batch {options.batch}, medians of {options.repeats}',
   )
-  medians = {name: statistics.median(taken) for name, taken in times.items()}
   least = next(iter(medians.values()))
   for name, taken in medians.items():
     shown = (taken, least / taken, taken / medians['rcj'])

@@ -10,12 +10,11 @@ steps.
 
 import argparse
 import platform
-import statistics
-import time
 
 import jax
 import rich.table
 import steps
+import timing
 from inference import CASES, halved, network
 from rich.console import Console
 
@@ -42,18 +41,11 @@ def main() -> None:
     )
     for name, net in nets.items()
   }
-  times = {name: [] for name in runs}
-  for turn in range(options.repeats + 1):
-    for name, run in runs.items():
-      begin = time.perf_counter()
-      jax.block_until_ready(run())
-      if turn:  # the first compiles
-        times[name].append(time.perf_counter() - begin)
+  medians = timing.medians(runs, options.repeats)
   table = rich.table.Table(
     *('network', 'MACs', 'ms per step', 'ratio'),
     title=f'batch {options.batch}, medians of {options.repeats}',
   )
-  medians = {name: statistics.median(taken) for name, taken in times.items()}
   for name, taken in medians.items():
     macs = graph.macs(models.graph_of(nets[name]), 32)
     ratio = medians['whole, or masked'] / taken
