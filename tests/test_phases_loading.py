@@ -37,15 +37,8 @@ def env(tmp_path, digits):
   return tiny.environment(tmp_path, digits)
 
 
-def run(env, *steps):
-  carry = carry_lib.Carry()
-  for i, phase in enumerate(steps):
-    carry = phase(dataclasses.replace(carry, phase=i), env)
-  return carry
-
-
 def network(env, *steps):
-  carry = run(env, *steps)
+  carry = tiny.through(env, *steps)
   return carry_lib.frozen(carry, env.data.train.classes)
 
 
@@ -134,7 +127,7 @@ def test_a_network_of_1000_classes_answers_on_those_of_the_data(env, thousand):
 def test_without_known_classes_a_network_of_1000_is_refused(env, thousand):
   words = '1000 classes, the data has 10; new_head=True'
   with pytest.raises(ValueError, match=words):
-    run(env, phases.Load(str(thousand[0]), 'resnet20'))
+    tiny.through(env, phases.Load(str(thousand[0]), 'resnet20'))
 
 
 def test_a_pytorch_file_gets_a_new_classifier(env, thousand):
@@ -202,9 +195,11 @@ def test_the_network_of_a_run_is_trained_on_with_a_new_classifier(env, runs):
 def test_what_masks_removed_is_zero_and_may_grow_again(env, runs):
   small = phases.Prune(score='magnitude', density=0.3)
   folder = runs(INIT, small)
-  found = run(env, phases.Load(folder)).state
+  found = tiny.through(env, phases.Load(folder)).state
   assert not tree.leaves((found.masks, found.scores))
-  pruned = run(dataclasses.replace(env, key=jax.random.key(5)), INIT, small)
+  pruned = tiny.through(
+    dataclasses.replace(env, key=jax.random.key(5)), INIT, small
+  )
   kernel = pruned.state.params['stage1_block1']['conv1']['kernel']
   mask = pruned.state.masks['stage1_block1']['conv1']['kernel']
   assert 0.1 < mask.mean() < 0.6
@@ -218,9 +213,9 @@ def test_a_shrunk_network_is_compared_with_what_it_was(env, runs):
   folder = runs(
     *(INIT, phases.Prune(score='l1_filter', density=0.5), phases.Shrink())
   )
-  carry = run(env, phases.Load(folder, 'resnet8'))
+  carry = tiny.through(env, phases.Load(folder, 'resnet8'))
   assert carry.origin == INIT.module(10)
-  carry = run(five(env), phases.Load(folder, new_head=True))
+  carry = tiny.through(five(env), phases.Load(folder, new_head=True))
   assert carry.origin == INIT.module(5)
   assert carry.model.num_classes == 5
 
@@ -229,22 +224,22 @@ def test_runs_that_cannot_be_loaded(env, runs, tmp_path):
   folder = runs(INIT)
   (pathlib.Path(folder) / 'results.csv').rename(tmp_path / 'later')
   with pytest.raises(ValueError, match='was not measured yet; finish it'):
-    run(env, phases.Load(folder))
+    tiny.through(env, phases.Load(folder))
   (tmp_path / 'later').rename(pathlib.Path(folder) / 'results.csv')
   with pytest.raises(ValueError, match='is a resnet8, not a resnet18'):
-    run(env, phases.Load(folder, 'resnet18'))
+    tiny.through(env, phases.Load(folder, 'resnet18'))
   with pytest.raises(ValueError, match='10 classes, the data has 5; new_head'):
-    run(five(env), phases.Load(folder))
+    tiny.through(five(env), phases.Load(folder))
   empty = tmp_path / 'empty'
   (empty / 'sub').mkdir(parents=True)
   with pytest.raises(ValueError, match=r'directory of a finished run.*sub'):
-    run(env, phases.Load(str(empty)))
+    tiny.through(env, phases.Load(str(empty)))
   assert not (empty / 'checkpoints').exists()
   with opened(empty / 'checkpoints') as checkpoints:
-    carry = dataclasses.replace(run(env, INIT), phase=1, step=7)
+    carry = dataclasses.replace(tiny.through(env, INIT), phase=1, step=7)
     save(carry, dataclasses.replace(env, checkpoints=checkpoints))
   with pytest.raises(ValueError, match='step 7 of phase 1 and'):
-    run(env, phases.Load(str(empty)))
+    tiny.through(env, phases.Load(str(empty)))
 
 
 def named(frozen, env):
@@ -281,25 +276,25 @@ def test_artifacts_that_do_not_fit(env, tmp_path):
   path = str(tmp_path / 'network.rcj')
   export.save(exports.network('resnet20', 'int8'), path)
   with pytest.raises(ValueError, match='5 classes, the data has 10; new_head'):
-    run(env, phases.Load(path))
+    tiny.through(env, phases.Load(path))
   with pytest.raises(ValueError, match='IntNet cannot get another classifier'):
-    run(env, phases.Load(path, new_head=True))
+    tiny.through(env, phases.Load(path, new_head=True))
   other = exports.network('resnet20', 'dense')
   export.save(dataclasses.replace(other, classes=tuple('vwxyz')), path)
   with pytest.raises(ValueError, match=r'classes v, w.*are a, b.*new_head'):
-    run(five(env), phases.Load(path))
+    tiny.through(five(env), phases.Load(path))
   (tmp_path / 'network.rcj').write_bytes(b'x')
   with pytest.raises(export.ArtifactError, match=r'network\.rcj'):
-    run(env, phases.Load(path))
+    tiny.through(env, phases.Load(path))
 
 
 def test_what_is_not_there_or_has_no_name(env, tmp_path):
   (tmp_path / 'r18.pth').touch()
   with pytest.raises(FileNotFoundError, match=r'none\.pth.*r18\.pth'):
-    run(env, phases.Load(str(tmp_path / 'none.pth'), 'resnet18'))
+    tiny.through(env, phases.Load(str(tmp_path / 'none.pth'), 'resnet18'))
   with pytest.raises(FileNotFoundError, match='nor does its folder'):
-    run(env, phases.Load(str(tmp_path / 'no' / 'r.rcj')))
+    tiny.through(env, phases.Load(str(tmp_path / 'no' / 'r.rcj')))
   with pytest.raises(ValueError, match='needs the name of its network'):
-    run(env, phases.Load(str(tmp_path / 'r18.pth')))
+    tiny.through(env, phases.Load(str(tmp_path / 'r18.pth')))
   with pytest.raises(ValueError, match="unknown network 'resnet19'"):
     phases.Load(str(tmp_path / 'r18.pth'), 'resnet19')

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tiny
 
-from rcj import carry as carry_lib
 from rcj import (
   losses,
   optimizer,
@@ -30,18 +29,11 @@ def env(tmp_path, digits):
   return tiny.environment(tmp_path, digits)
 
 
-def through(env, *steps):
-  carry = carry_lib.Carry()
-  for i, phase in enumerate(steps):
-    carry = phase(dataclasses.replace(carry, phase=i), env)
-  return carry
-
-
 def test_a_restored_network_is_the_saved_one_masks_and_all(env):
   small = phases.Prune(score='magnitude', density=0.5)
-  before = through(env, INIT, small, phases.Save('dense'))
+  before = tiny.through(env, INIT, small, phases.Save('dense'))
   other = dataclasses.replace(INIT, width=0.5)
-  after = through(
+  after = tiny.through(
     *(env, INIT, small, phases.Save('dense'), other),
     phases.Restore('dense'),
   )
@@ -67,7 +59,7 @@ def test_a_restored_network_is_the_saved_one_masks_and_all(env):
 
 def test_restoring_what_was_not_saved_lists_what_was(env):
   with pytest.raises(KeyError, match=r"Restore wants .*'dense'.*none"):
-    through(env, INIT, phases.Restore('dense'))
+    tiny.through(env, INIT, phases.Restore('dense'))
 
 
 def test_a_teacher_for_images_of_another_size_is_refused(env):
@@ -82,7 +74,7 @@ def test_a_teacher_for_images_of_another_size_is_refused(env):
     teacher='teacher',
   )
   with pytest.raises(ValueError, match='64 px, the training images have 32'):
-    through(env, large, phases.Save('teacher'), INIT, distil)
+    tiny.through(env, large, phases.Save('teacher'), INIT, distil)
 
 
 @pytest.mark.parametrize('phase', [phases.Prune, phases.InitScores])
@@ -91,7 +83,7 @@ def test_nonzero_counts_all_parameters(env, phase):
   steps = (INIT, phase(nonzero=1500, **how))
   if phase is phases.InitScores:
     steps = (*steps, phases.FreezeMask())
-  state = through(env, *steps).state
+  state = tiny.through(env, *steps).state
   left = size.remaining(state.params, state.masks)
   # Hydra truncates in each of its ten layers, so up to a weight of each stays.
   assert 1500 <= left <= 1500 + (0 if phase is phases.Prune else 10)

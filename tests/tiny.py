@@ -63,6 +63,14 @@ def environment(folder, data, **fields):
   )
 
 
+def through(env, *steps):
+  """What these phases make of nothing."""
+  carry = carry_lib.Carry()
+  for i, phase in enumerate(steps):
+    carry = phase(dataclasses.replace(carry, phase=i), env)
+  return carry
+
+
 class Noise(Tiny):
   """Three training phases of 20, 15 and 15 steps that start at once."""
 
