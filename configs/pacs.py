@@ -6,9 +6,11 @@ sketches of seven classes: domains farther apart than Office-31's cameras.
 but images of files are cropped at random as ImageNet's.
 Networks begin with those of `pretrained_root`; bash launch/s1.sh trains them on
 Tiny-ImageNet, runs everything and writes the report.
-Expected: nothing is published for 64 px; errors measured here are in
-results/pacs.
-Cost: one to three minutes per network on 2 CPU cores, most of it attacks.
+Expected: nothing is published for 64 px. With these few epochs a ResNet-18 is
+wrong on a third of photos, on 80 to 90 % of other domains, and on half of the
+lightly attacked photos.
+Cost: four to six minutes of one CPU core per network, more than half of it
+attacks; the views are 58 networks per seed.
 
   python launch/run.py --config=configs/pacs.py:l1_int8 --workdir=runs/a \
     --config.data_root=pacs_64.npz --config.source=photo
