@@ -31,7 +31,7 @@ COSTS = (
 )  # fmt: skip
 # Rows of attacks may have these, '' elsewhere: the radius (images in 0..1, for
 # salt and pepper the rate of pixels) and its norm, 'linf' or 'l2'; quantiles
-# over images of the perturbation's norm, inf where no image was fooled; the
+# over images of the perturbation's norm, inf where fewer were fooled; the
 # share of images whose gradient is zero; and what disagrees with robustness,
 # '' where that was not checked, 'no' where nothing does. The last two are the
 # same in all rows of a network's attacks.

@@ -6,9 +6,9 @@ Warnings are errors (pyproject.toml); compiled programs are kept between runs.
 import os
 import pathlib
 
-# Compiling is most of the work, and XLA does it in under half of the time if it
-# need not optimise. What is in XLA_FLAGS already comes later and wins, so that
-# the suite can also be run on the programs that users run:
+# Compiling is most of the work, and takes less if XLA need not optimise.
+# What is in XLA_FLAGS already comes later and wins, so that the suite can also
+# be run on the programs that users run:
 # XLA_FLAGS='--xla_backend_optimization_level=3 --xla_cpu_use_fusion_emitters'.
 os.environ['XLA_FLAGS'] = ' '.join(
   dict.fromkeys(

@@ -242,6 +242,7 @@ def test_seeds_are_those_that_both_and_all_have(tmp_path):
   # Their one common seed would say less than either pair does.
   assert seeds == {'a': 2, 'b': 2, 'all': 2}
   assert '1 of 2 pairs' in answer.verdicts(filled)
+  assert answer.answered(filled) == views.verdict(filled), 'both were run'
   cells = pair(seeds=(0, 1))
   suites = suites_of(cells, CLEAR)
   del suites['net-int8-0'], suites['net-float-1']
@@ -266,6 +267,18 @@ def test_other_images_and_lost_predictions_are_told(tmp_path):
   lost = report.fill(other.view, tmp_path / 'b', rows)
   assert 'no predictions.npz' in found(lost)['clean', 'net'].reason
   assert views.verdict(lost) == 'not resolved'
+
+
+def test_a_verdict_on_some_pairs_says_so(tmp_path):
+  cells = [*pair('a', seeds=(0, 1)), *pair('b', seeds=(0, 1))]
+  suites = suites_of(cells, CLEAR)
+  whole = claimed(tmp_path / 'a', 'clean lower', cells, suites)
+  part = {run: x for run, x in suites.items() if run.startswith('a-')}
+  some = claimed(tmp_path / 'b', 'clean lower', cells, part)
+  assert answer.answered(whole) == views.verdict(whole)
+  assert answer.answered(some) == f'{views.verdict(some)} so far'
+  none = claimed(tmp_path / 'c', 'clean lower', cells, {})
+  assert answer.answered(none) == 'not run'
 
 
 @pytest.fixture(scope='module')

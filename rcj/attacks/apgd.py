@@ -53,8 +53,7 @@ def apgd(
     ValueError: if shapes, ranges or options are wrong.
     TypeError: if types are.
   """
-  predict, images = door.network(predict), door.pictures(images)
-  labels = door.classes(labels, images)
+  predict, images, labels = door.case(predict, images, labels)
   eps = door.radius(eps, images, norm=norm)
   steps = door.count('steps', steps)
   case = (predict, images, labels, eps, jnp.asarray(windows(steps)))

@@ -39,8 +39,7 @@ def bim(
     ValueError: if shapes, ranges or options are wrong.
     TypeError: if types are.
   """
-  predict, images = door.network(predict), door.pictures(images)
-  labels = door.classes(labels, images)
+  predict, images, labels = door.case(predict, images, labels)
   eps = door.radius(eps, images, norm=norm)
   if step_size is None:
     step_size = 0.2 * eps

@@ -50,8 +50,7 @@ def deepfool(
     ValueError: if shapes, ranges or options are wrong.
     TypeError: if types are.
   """
-  predict, images = door.network(predict), door.pictures(images)
-  labels = door.classes(labels, images)
+  predict, images, labels = door.case(predict, images, labels)
   if door.count('candidates', candidates) < 2:
     raise ValueError(
       'candidates must be 2 or more: the predicted class and another'

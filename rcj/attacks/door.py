@@ -21,6 +21,14 @@ Labels = Int[Array, ' B']
 Predict = Callable[[Images], Float[Array, 'B K']]
 
 
+def case(
+  predict: Predict, images: Any, labels: Any
+) -> tuple[jax.tree_util.Partial, Images, Labels]:
+  """What is attacked, checked; raises as `network`, `pictures`, `classes`."""
+  images = pictures(images)
+  return network(predict), images, classes(labels, images)
+
+
 def network(predict: Predict) -> jax.tree_util.Partial:
   """The function as a pytree, so that weights it binds become arguments.
 

@@ -34,8 +34,7 @@ def fgsm(
     ValueError: if shapes, ranges or options are wrong.
     TypeError: if types are.
   """
-  predict, images = door.network(predict), door.pictures(images)
-  labels = door.classes(labels, images)
+  predict, images, labels = door.case(predict, images, labels)
   eps = door.radius(eps, images, norm=norm)
   return climb(
     predict, images, labels, images, eps=eps, step_size=eps, steps=1, norm=norm

@@ -55,8 +55,7 @@ def outcome(
     ValueError: if shapes, ranges or options are wrong.
     TypeError: if types are.
   """
-  predict, images = door.network(predict), door.pictures(images)
-  labels = door.classes(labels, images)
+  predict, images, labels = door.case(predict, images, labels)
   adversarial = jnp.asarray(adversarial)
   kind, wanted = jax.typeof(adversarial), jax.typeof(images)
   if (kind.shape, kind.dtype) != (wanted.shape, wanted.dtype):

@@ -49,8 +49,7 @@ def pgd(
     ValueError: if shapes, ranges or options are wrong.
     TypeError: if types are.
   """
-  predict, images = door.network(predict), door.pictures(images)
-  labels = door.classes(labels, images)
+  predict, images, labels = door.case(predict, images, labels)
   eps = door.radius(eps, images, norm=norm)
   if step_size is None:
     step_size = _STEP_SIZE[norm] * eps

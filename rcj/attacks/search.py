@@ -41,8 +41,7 @@ def salt_and_pepper_search(
     ValueError: if shapes, ranges or options are wrong.
     TypeError: if types are.
   """
-  predict, images = door.network(predict), door.pictures(images)
-  labels = door.classes(labels, images)
+  predict, images, labels = door.case(predict, images, labels)
   return _run(key, predict, images, labels, door.count('steps', steps))
 
 

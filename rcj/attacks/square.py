@@ -57,8 +57,7 @@ def square(
     ValueError: if shapes, ranges or options are wrong.
     TypeError: if types are.
   """
-  predict, images = door.network(predict), door.pictures(images)
-  labels = door.classes(labels, images)
+  predict, images, labels = door.case(predict, images, labels)
   eps = door.radius(eps, images, norm=norm)
   door.fraction('area', area, images)
   queries = door.count('queries', queries)

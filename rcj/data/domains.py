@@ -36,7 +36,8 @@ def domains(
     source: domain to train on.
     target: the one domain to be measured beside it, '' for all others.
     train_size: a fixed stratified subset of so many training images, 0 for all.
-    benchmark: which one it must be, as a whole; None takes any domains.
+    benchmark: which one it must be; the domains that are read must be whole.
+      None takes any domains.
 
   Raises:
     FileNotFoundError: if `root` does not exist.

@@ -21,7 +21,7 @@ class Attacked:
   Attributes:
     eps: radius, images in 0..1; of salt and pepper the rate of pixels.
     norm: 'linf' or 'l2'.
-    norm_25: quarter of the images were fooled by less than this norm; inf if
+    norm_25: a quarter of the images were fooled by at most this norm; inf if
       fewer were fooled at all.
     norm_50: half of them.
     norm_75: three quarters.

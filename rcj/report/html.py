@@ -47,7 +47,7 @@ class ClaimSection:
   @property
   def verdict(self) -> str:
     """Of the claim as a whole."""
-    return views.verdict(self.filled)
+    return views.answer.answered(self.filled)
 
   @property
   def heads(self) -> Sequence[str]:

@@ -32,6 +32,18 @@ def row(finding: Finding) -> tuple[str, ...]:
   )
 
 
+def answered(filled: Filled) -> str:
+  """The verdict, with 'so far' where pairs are missing: they may change it."""
+  found = verdict(filled)
+  if found == 'not run' or not any(_is_missing(f) for f in filled.findings):
+    return found
+  return f'{found} so far'
+
+
+def _is_missing(finding: Finding) -> bool:
+  return not finding.pooled and math.isnan(finding.mean)
+
+
 def verdicts(filled: Filled) -> str:
   """'heavy: holds for 2 of 6 pairs at 300 images and 3 seeds', and so on."""
   return '; '.join(
@@ -46,7 +58,7 @@ def notes(filled: Filled) -> list[str]:
   stated = claim.parse(filled.view.axis)
   first, second = [*filled.series, 'first', 'second'][:2]
   result = [
-    f'Verdict: {verdict(filled)} ({verdicts(filled)}).',
+    f'Verdict: {answered(filled)} ({verdicts(filled)}).',
     f'Difference: error of {first} minus that of {second} in percentage '
     f'points, image by image, with 95 % intervals: {_meaning(stated)}.',
     'Intervals are over images, with several seeds widened to hold the t '
