@@ -91,10 +91,14 @@ def test_rows_are_of_the_integers_that_ship(env, rounded, monkeypatch):
   assert kinds == ['IntNet', 'ResNet']
 
 
-def accuracy(env, network):
+def answers(env, network):
   part = evaluate.Part(env.data.test, (evaluate.Cell('', 0),))
   (found,) = evaluate.classify(network, part, mesh=env.mesh)
-  return np.mean(found == env.data.test.labels)
+  return found
+
+
+def accuracy(env, network):
+  return np.mean(answers(env, network) == env.data.test.labels)
 
 
 def network(env, carry):
@@ -132,9 +136,10 @@ def test_post_training_quantization_is_near_the_float_network(
   exact, fake = (network(env, x) for x in (pruned, rounded))
   assert accuracy(env, exact) > 0.5
   assert abs(accuracy(env, fake) - accuracy(env, exact)) < 0.03
-  # What lies between two integers may be rounded to either: 2 of 597 images.
-  ships = accuracy(env, quantize.integers(fake))
-  assert ships == pytest.approx(accuracy(env, fake), abs=0.004)
+  # Two programs may round what lies between two integers to either: 7 of 597
+  # answers differ where XLA does not optimise, at most 2 where it does.
+  ships = quantize.integers(fake)
+  assert np.mean(answers(env, ships) != answers(env, fake)) < 0.02
 
 
 def test_a_checkpoint_gives_the_same_carry(env, rounded):
