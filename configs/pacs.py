@@ -34,8 +34,9 @@ class PACS(s1.S1):
   width: float = 0.25
   teacher_model: str = 'resnet34'
   teacher_width: float = 0.25
-  epochs: float = 8.0
-  finetune_epochs: float = 8.0
+  epochs: float = 12.0
+  finetune_epochs: float = 12.0
+  learning_rate: float = 0.03
   attack_images: int = 100
   check_images: int = 32
   crop: int = 8

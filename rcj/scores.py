@@ -124,12 +124,40 @@ def kaiming_init(
   https://arxiv.org/abs/1502.01852. Not eligible entries are 0.
   """
 
+  def draw(key, shape):
+    std = math.sqrt(2 / math.prod(shape[:-1]))
+    return std * jax.random.normal(key, shape)
+
+  return _drawn(draw, key, params, eligible)
+
+
+def uniform_init(
+  key: Key[Array, ''], params: Params, eligible: Masks
+) -> Scores:
+  """Edge-popup's initial scores: uniform in +-1 / sqrt(fan_in).
+
+  Ramanujan et al. 2020, https://arxiv.org/abs/1911.13299; in its code
+  (allenai/hidden-networks) torch's kaiming_uniform with a = sqrt(5). Not
+  eligible entries are 0.
+  """
+
+  def draw(key, shape):
+    limit = 1 / math.sqrt(math.prod(shape[:-1]))
+    return jax.random.uniform(key, shape, minval=-limit, maxval=limit)
+
+  return _drawn(draw, key, params, eligible)
+
+
+def _drawn(
+  draw: Callable[..., Array],
+  key: Key[Array, ''],
+  params: Params,
+  eligible: Masks,
+) -> Scores:
   def leaf(name, w, mask):
     if mask is None:
       return None
-    std = math.sqrt(2 / math.prod(w.shape[:-1]))
-    noise = std * jax.random.normal(_leaf_key(key, name), w.shape)
-    return jnp.where(mask, noise, 0)
+    return jnp.where(mask, draw(_leaf_key(key, name), w.shape), 0)
 
   return tree.map_named(leaf, params, eligible)
 

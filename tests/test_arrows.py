@@ -22,6 +22,7 @@ LEAVES = {
   'corruptions',
   'crd',
   'fourier',
+  'initial',
   'losses',
   'masks',
   'quantize',
@@ -38,6 +39,7 @@ EVERYTHING = MODELS | {
   'claim',
   'cluster',
   'data',
+  'deck',
   'deepaugment',
   'evaluate',
   'experiment',
@@ -53,6 +55,7 @@ EVERYTHING = MODELS | {
   'results',
   's0',
   's1',
+  's2',
   'settings',
   'train',
 }
@@ -73,6 +76,7 @@ ALLOWED = {
   'models': {'graph', 'ops', 'weights', *BASE},
   'quantize': {'graph', 'models', 'ops', *BASE},
   'shrink': {'graph', 'models', 'weights', *BASE},
+  'deck': {'augment', 'models', *BASE},
   'deepaugment': {'augment', 'models', *BASE},
   'data': BASE,
   'checkpoint': {'files', *BASE},
@@ -89,10 +93,14 @@ ALLOWED = {
   'results': {'files', *BASE},
   'optimizer': {'schedules', *BASE},
   'train': {'optimizer', *MODELS},
-  'evaluate': {'data', 'train', 'optimizer', *MODELS},
-  'export': {'files', *MODELS},
+  'evaluate': {
+    *('data', 'deck', 'train', 'optimizer', 'files', 'locks', 'settings'),
+    *MODELS,
+  },
+  'export': {'deck', 'files', *MODELS},
   **dict.fromkeys(
-    ('carry', 'phases', 'recipe', 'experiment', 's0', 's1', 'sweep'), EVERYTHING
+    ('carry', 'phases', 'recipe', 'experiment', 's0', 's1', 's2', 'sweep'),
+    EVERYTHING,
   ),
 }
 # Where a package outside rcj may be imported; absl and ml_collections: launch/.

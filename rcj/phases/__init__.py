@@ -6,12 +6,15 @@ deterministic; a restarted run takes those after its last training phase again.
 
 from rcj.phases.attacking import Attack
 from rcj.phases.exporting import Export
+from rcj.phases.gradual import Gradual
 from rcj.phases.loading import Load
 from rcj.phases.measuring import Evaluate
 from rcj.phases.network import Init, Restore, Rewind, Save
-from rcj.phases.pruning import FreezeMask, InitScores, Prune
+from rcj.phases.pruning import Prune
 from rcj.phases.quantization import Quantize
+from rcj.phases.random_weights import RandomWeights
 from rcj.phases.recalibration import RecalibrateBN
+from rcj.phases.scoring import FreezeMask, InitScores
 from rcj.phases.shrinking import Shrink
 from rcj.phases.training import Train
 
@@ -20,11 +23,13 @@ __all__ = [
   'Evaluate',
   'Export',
   'FreezeMask',
+  'Gradual',
   'Init',
   'InitScores',
   'Load',
   'Prune',
   'Quantize',
+  'RandomWeights',
   'RecalibrateBN',
   'Restore',
   'Rewind',

@@ -14,6 +14,7 @@ import numpy as np
 from rcj.carry import Carry, Env, encode
 from rcj.checkpoint import PreemptedError
 from rcj.data import TrainStream
+from rcj.phases.gradual import Sparsify
 from rcj.phases.network import snapshot
 from rcj.types import Batch, Frozen, Metrics, TrainState
 
@@ -64,6 +65,7 @@ class Loop:
     total: steps in the whole schedule.
     batch_size: images per step.
     snapshots: (step, name) pairs to save.
+    sparsify: brings the network to the density of a step.
   """
 
   env: Env
@@ -74,6 +76,7 @@ class Loop:
   total: int
   batch_size: int
   snapshots: tuple[tuple[int, str], ...]
+  sparsify: Sparsify
 
   def run(self, carry: Carry) -> Carry:
     """Steps from where `carry` stands to the end of the schedule.
@@ -87,13 +90,13 @@ class Loop:
       PreemptedError: after SIGTERM, on a cluster; a checkpoint is left.
     """
     meter = _Meter(self, carry)
-    k = carry.effective.counts(carry.state.scores)
     state, begin = carry.state, int(carry.state.step)
     with self.env.journal.progress(
       f'phase {carry.phase}', self.total, begin
     ) as bar:
       for now in range(begin + 1, self.total + 1):
         batch = next(self.stream)
+        state, k = self.sparsify(state, now - 1)
         state, metrics = self.step(state, batch, self.key, k, self.teacher)
         if now == begin + 2:
           _check_one_program(self.step)
@@ -111,7 +114,8 @@ class Loop:
           stop(carry, self.env)
     meter.flush()
     self.env.journal.say(meter.summary())
-    return carry
+    state, _ = self.sparsify(state, self.total)
+    return dataclasses.replace(carry, state=state)
 
   def _snapshots(self, carry: Carry, now: int) -> Carry:
     for at, name in self.snapshots:

@@ -1,4 +1,4 @@
-"""Phases that choose which weights live."""
+"""The phase that prunes by a score of the weights."""
 
 from __future__ import annotations
 
@@ -9,39 +9,14 @@ from typing import Any, Literal
 
 import jax
 
-from rcj import graph, masks, models, scores, size, tree, weights
+from rcj import graph, masks, models, scores, size
 from rcj.carry import Carry, Env, frozen, place
-from rcj.phases.measuring import dense_parameters, parameters
+from rcj.phases.measuring import parameters
+from rcj.phases.sizes import check_sizes, ratio_left
 from rcj.types import ChannelGroup, Masks, TrainState
 
 _SCORES = ('magnitude', 'random', 'l1_filter', 'random_filter')
 _GROUPS = ('coupled', 'inner')
-
-
-def _check_sizes(phase: str, **sizes: float | None) -> None:
-  """Raises ValueError unless exactly one size is given, and in its range."""
-  given = {name: x for name, x in sizes.items() if x is not None}
-  if len(given) != 1:
-    raise ValueError(
-      f'{phase} wants exactly one of {", ".join(sizes)}, got {given or "none"}'
-    )
-  ((name, x),) = given.items()
-  inside, means = {
-    'density': (0 < x <= 1, 'the fraction kept, in (0, 1]'),
-    'rate': (0 <= x < 1, 'the fraction removed, in [0, 1)'),
-    'ratio': (x >= 1, 'all parameters over those left, at least 1'),
-    'nonzero': (x >= 1, 'a number of parameters, at least 1'),
-  }[name]
-  if not inside:
-    raise ValueError(f'{name} is {means}, not {x}')
-
-
-def _ratio(carry: Carry, ratio: float | None, nonzero: int | None) -> float:
-  """Current parameters over those to be left; `ratio` is of all channels."""
-  own = size.total(carry.state.params)
-  if nonzero is not None:
-    return own / nonzero
-  return ratio * (own / dense_parameters(frozen(carry, ())))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +52,7 @@ class Prune:
   exclude: str | None = None
 
   def __post_init__(self):
-    _check_sizes(
+    check_sizes(
       'Prune',
       density=self.density,
       ratio=self.ratio,
@@ -159,81 +134,8 @@ class Prune:
   def _density_for_ratio(self, carry: Carry) -> float:
     params = carry.state.params
     everywhere = self._eligible(carry.state, None)
-    ratio = _ratio(carry, self.ratio, self.nonzero)
+    ratio = ratio_left(carry, self.ratio, self.nonzero)
     if self.score.endswith('filter'):
       groups = self._groups(carry)
       return size.density_for_filter_ratio(params, everywhere, ratio, groups)
     return size.density_for_ratio(params, everywhere, ratio)
-
-
-@dataclasses.dataclass(frozen=True)
-class InitScores:
-  """Gives every kernel scores to learn, and the network Hydra's weights.
-
-  Exactly one of density, ratio and nonzero is given.
-
-  Attributes:
-    density: fraction kept of each layer's (or all) scored weights.
-    ratio: all parameters / non-zero parameters (decision 12).
-    nonzero: parameters left, of all.
-    scope: 'layer' as in the paper, or 'global'.
-    init: 'scaled' by the weights, or 'kaiming' (decision 4).
-    include: pattern of the scored leaves, None for all kernels.
-    exclude: pattern of leaves that get no scores after all.
-  """
-
-  density: float | None = None
-  ratio: float | None = None
-  nonzero: int | None = None
-  scope: Literal['layer', 'global'] = 'layer'
-  init: Literal['scaled', 'kaiming'] = 'scaled'
-  include: str | None = None
-  exclude: str | None = None
-
-  def __post_init__(self):
-    _check_sizes(
-      'InitScores',
-      density=self.density,
-      ratio=self.ratio,
-      nonzero=self.nonzero,
-    )
-
-  def __call__(self, carry: Carry, env: Env) -> Carry:
-    """The carry with scores and `weights.Hydra` as effective weights."""
-    state = carry.state
-    include = {} if self.include is None else {'include': self.include}
-    candidates = masks.eligible(
-      state.params, **include, exclude=self.exclude, within=state.masks
-    )
-    if self.init == 'scaled':
-      made = scores.scaled_init(state.params, candidates)
-    else:
-      made = scores.kaiming_init(env.phase_key(carry), state.params, candidates)
-    density = self.density
-    if density is None:
-      # Hydra counts dormant weights too, so the ratio is over all of them.
-      everywhere = masks.eligible(state.params, **include, exclude=self.exclude)
-      ratio = _ratio(carry, self.ratio, self.nonzero)
-      density = size.density_for_ratio(state.params, everywhere, ratio)
-    state = dataclasses.replace(state, scores=place(made, env.replicated))
-    return dataclasses.replace(
-      carry, state=state, effective=weights.Hydra(density, self.scope)
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class FreezeMask:
-  """Turns the learned scores into fixed masks and drops the scores."""
-
-  def __call__(self, carry: Carry, env: Env) -> Carry:
-    """The carry with masks; raises ValueError where nothing was scored."""
-    state = carry.state
-    if not tree.leaves(state.scores):
-      raise ValueError('FreezeMask needs scores: put InitScores before it')
-    network = weights.fixed(frozen(carry, ()))
-    state = dataclasses.replace(
-      state,
-      masks=place(network.masks, env.replicated),
-      scores=network.scores,
-    )
-    return dataclasses.replace(carry, state=state, effective=network.effective)

@@ -17,6 +17,7 @@ from rcj.carry import Carry, Env, place
 from rcj.data import TrainStream
 from rcj.optimizer import SGD
 from rcj.phases import memory
+from rcj.phases.gradual import Gradual, begun, sparsify
 from rcj.phases.loop import Loop
 from rcj.phases.network import saved_network
 from rcj.phases.stream import open_stream
@@ -42,8 +43,11 @@ class Train:
       `DataSets.variants` or the image itself, with equal chance.
     teacher: name of a saved network that the terms ask.
     trainable: pattern on {params, scores, heads}; see `train.WEIGHTS`.
-    snapshots: (step, name) pairs: the network is saved as `name` when it has
-      taken that many steps.
+    snapshots: (when, name) pairs: the network is saved as `name` when it has
+      taken that many steps, or a float that fraction of the phase, but one
+      step at least.
+    gradual: density that falls meanwhile, of the masks or of what scores
+      select; None leaves it.
   """
 
   terms: Mapping[str, losses.Weighted]
@@ -56,7 +60,8 @@ class Train:
   variants: bool = False
   teacher: str | None = None
   trainable: str = train.WEIGHTS
-  snapshots: tuple[tuple[int, str], ...] = ()
+  snapshots: tuple[tuple[int | float, str], ...] = ()
+  gradual: Gradual | None = None
 
   def __post_init__(self):
     lengths = (self.epochs, self.steps, self.examples)
@@ -81,9 +86,7 @@ class Train:
   def __call__(self, carry: Carry, env: Env) -> Carry:
     """The carry with the trained network."""
     total = self.length(len(env.data.train))
-    beyond = [x for x in self.snapshots if not 1 <= x[0] <= total]
-    if beyond:
-      raise ValueError(f'snapshots {beyond} lie outside the steps 1..{total}')
+    snapshots = self._snapshots(total)
     teacher = self._teacher(carry)
     memory.announce(self.terms, env, self.batch_size)
     key = env.phase_key(carry)
@@ -99,7 +102,8 @@ class Train:
         teacher=teacher,
         total=total,
         batch_size=self.batch_size,
-        snapshots=self.snapshots,
+        snapshots=snapshots,
+        sparsify=sparsify(self.gradual, carry.effective, carry.state, total),
       )
       carry = loop.run(carry)
     state = dataclasses.replace(
@@ -110,6 +114,16 @@ class Train:
       step=place(np.int32(0), env.replicated),
     )
     return dataclasses.replace(carry, state=state)
+
+  def _snapshots(self, total: int) -> tuple[tuple[int, str], ...]:
+    found = tuple(
+      (max(1, round(x * total)) if isinstance(x, float) else x, name)
+      for x, name in self.snapshots
+    )
+    beyond = [x for x in found if not 1 <= x[0] <= total]
+    if beyond:
+      raise ValueError(f'snapshots {beyond} lie outside the steps 1..{total}')
+    return found
 
   def _compiled(self, carry: Carry, env: Env, total: int) -> Any:
     return train.compiled(
@@ -160,8 +174,10 @@ class Train:
     self, carry: Carry, env: Env, key: Any, teacher: Frozen | None
   ) -> TrainState:
     """A state that owns its buffers and has all that the step updates."""
-    without = dataclasses.replace(carry.state, aux={})
-    state = place(without, env.replicated)
+    state = carry.state
+    if self.gradual is not None and not carry.step:
+      state = begun(self.gradual, carry)
+    state = place(dataclasses.replace(state, aux={}), env.replicated)
     tx = self.optimizer.build()
     if carry.step and state.opt_state is not None:
       moving, _ = tree.partition(train.trees(state), self.trainable)
