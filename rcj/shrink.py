@@ -78,7 +78,8 @@ class _Cut:
 
   Attributes:
     written: {leaf: which slices of its last axis stay}.
-    read: {kernel: which slices of its input axis, the second to last, stay}.
+    read: {kernel: which slices of its input axis, the second to last, stay};
+      behind a `Flatten` they come again for every pixel.
   """
 
   written: Mapping[str, _Alive]
@@ -87,7 +88,8 @@ class _Cut:
   def __call__(self, name: str, x: Array) -> np.ndarray:
     x = np.asarray(x)
     if name in self.read and x.shape[-2] > 1:  # 1 in the mask of a filter
-      x = x[..., self.read[name], :]
+      alive = self.read[name]
+      x = x[..., np.tile(alive, x.shape[-2] // len(alive)), :]
     if name in self.written:
       x = x[..., self.written[name]]
     return x

@@ -66,6 +66,8 @@ def _leaf_remaining(
 ) -> int:
   mask = np.ones((1,) * len(shape), bool) if mask is None else mask
   if inputs is not None:
+    # Behind a flattening layer the channels come again for every pixel.
+    inputs = np.tile(inputs, shape[-2] // len(inputs))
     # Broadcasting to one kernel position suffices for a filter mask.
     mask = mask & inputs[:, None]
   return int(mask.sum()) * (math.prod(shape) // mask.size)

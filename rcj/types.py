@@ -98,7 +98,8 @@ class ChannelGroup:
     kernels: convolution kernels whose output channels (last axis) are tied.
     followers: leaves with one slice per channel on their last axis: BatchNorm
       scale and bias, convolution bias, depthwise kernels.
-    readers: kernels whose input channels (second to last axis) these are.
+    readers: kernels whose input channels (second to last axis) these are,
+      once, or behind a flattening layer once per pixel.
   """
 
   kernels: tuple[str, ...]

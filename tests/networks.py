@@ -48,6 +48,7 @@ NARROW = {
   'mnasnet0_5': {'width': 0.1},
   'wide_resnet28_10': {'width': 0.05},
   'wide_resnet18_2': {'width': 0.05},
+  'conv4': {'width': 1 / 16},
 }
 
 

@@ -209,6 +209,8 @@ def set_first(value):
     (node(features=True), 'features of the node'),
     (node(features=16.0), 'features of the node'),
     (node(size=10**9 + 1), 'size of the node'),
+    (node(size=2), 'cannot have the size 2'),
+    (node(side=0), 'side of the node'),
     (node(stride=0), 'stride of the node'),
     (node(padding='same'), 'padding of the node'),
     (node(padding=['tf']), 'padding of the node'),

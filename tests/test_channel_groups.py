@@ -37,6 +37,7 @@ SMALL = {
   'relu': MobileNet(SMALL_MOBILE['relu'], 5, width=0.75, stem='half'),
   'wide': WideResNet(wide(card=False), 5),
   'card': WideResNet(wide(card=True), 5),
+  'flattened': models.create('conv2', num_classes=5, width=1 / 16),
 }
 
 
@@ -61,16 +62,24 @@ def test_what_l1_norms_of_groups_mask_can_be_removed(name):
   assert left == size.total(small.params)
 
 
-def test_plain_batchnorm_has_no_groups():
-  assert (
-    models.channel_groups(models.create('wide_resnet18_2', num_classes=2)) == ()
-  )
+@pytest.mark.parametrize('name', ['wide_resnet18_2', 'resnet18', 'resnet20'])
+def test_plain_batchnorm_has_no_groups(name):
+  module = models.create(name, num_classes=2, norm='plain')
+  assert models.channel_groups(module) == ()
+
+
+# Without the deepest; test_models_conv.py has those without blocks.
+OF_BLOCKS = [
+  name
+  for name in models.NAMES
+  if name not in ('resnet101', 'resnet152') and not name.startswith('conv')
+]
 
 
 @pytest.mark.parametrize(
   ('name', 'options'),
   [
-    *((n, {}) for n in models.NAMES if n not in ('resnet101', 'resnet152')),
+    *((name, {}) for name in OF_BLOCKS),
     ('mobilenet_v2', {'width': 0.25, 'stem': 'cifar'}),
     ('mobilenet_v2', {'width': 1.41}),
     ('mobilenet_v2', {'norm': 'folded', 'padding': 'tf'}),

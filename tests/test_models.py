@@ -29,6 +29,7 @@ TORCHVISION = ('resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152')
 CIFAR = ('resnet20', 'resnet32', 'resnet44', 'resnet56')
 MOBILE = ('mobilenet_v2', 'mnasnet0_5', 'mnasnet1_0')
 WIDE = ('wide_resnet28_10', 'wide_resnet18_2')
+CONV = ('conv2', 'conv4', 'conv6', 'conv8')
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,31 @@ def test_torchvision_golden(name, golden, tmp_path):
 def test_parameter_counts(name, num_classes, count):
   params, _ = shapes(models.create(name, num_classes=num_classes))
   assert size_of(params) == count
+
+
+def test_the_card_of_learning_rate_rewinding_is_a_wide_resnet18():
+  """Width 128 and a 3x3 stem, as RobustBench has it."""
+  module = models.create('resnet18', num_classes=10, width=2.0, stem='cifar')
+  count, before = 9 * 3 * 128 + 2 * 128, 128
+  for w in (128, 256, 512, 1024):
+    count += 9 * (before * w + 3 * w * w) + 4 * 2 * w
+    count += (before * w + 2 * w) if w != before else 0
+    before = w
+  params, _ = shapes(module)
+  assert size_of(params) == count + 1024 * 10 + 10 == 44_662_922
+
+
+@pytest.mark.parametrize('name', ['resnet20', 'resnet50'])
+def test_plain_batchnorm_only_lacks_scale_and_bias(name):
+  params, stats = shapes(models.create(name, num_classes=2))
+  plain, plain_stats = shapes(models.create(name, num_classes=2, norm='plain'))
+  assert plain_stats == stats
+  learned = tree.leaves(params)
+  assert tree.leaves(plain) == {
+    n: x
+    for n, x in learned.items()
+    if n.endswith('kernel') or n.startswith('head')
+  }
 
 
 def test_parameter_kinds_of_resnet18():
@@ -275,13 +301,16 @@ def test_spec_holds_the_options():
   own = models.create('wide_resnet18_2', num_classes=7)
   assert own.norm == 'plain'
   assert own != affine
+  plain = models.create('resnet18', num_classes=7, norm='plain')
+  assert models.from_spec(models.spec(plain)) == plain
+  assert plain != models.create('resnet18', num_classes=7)
 
 
 def test_default_stems():
   stems = {n: models.create(n, num_classes=1).stem for n in models.NAMES}
   assert stems == {
     **dict.fromkeys((*TORCHVISION, *MOBILE), 'imagenet'),
-    **dict.fromkeys((*CIFAR, *WIDE), 'cifar'),
+    **dict.fromkeys((*CIFAR, *WIDE, *CONV), 'cifar'),
     'resnet8': 'half',
   }
 
@@ -300,7 +329,8 @@ def test_preprocessing_follows_the_stem():
     ({'name': 'resnet18', 'stem': 'vit'}, 'imagenet, cifar, half'),
     ({'name': 'resnet18', 'num_classes': 0}, 'num_classes=0'),
     ({'name': 'resnet18', 'width': 0.0}, 'width=0.0'),
-    ({'name': 'resnet18', 'norm': 'plain'}, "no option 'norm'.* are stem"),
+    ({'name': 'resnet18', 'padding': 'tf'}, "no option 'padding'.* are stem"),
+    ({'name': 'resnet18', 'norm': 'folded'}, 'choices are batch, plain'),
     ({'name': 'mobilenet_v2', 'padding': 'same'}, 'choices are torch, tf'),
     ({'name': 'wide_resnet28_10', 'stem': 'half'}, 'choices are cifar'),
   ],

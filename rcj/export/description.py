@@ -63,7 +63,17 @@ def from_json(
     raise MalformedError(
       f'{model.num_classes} outputs, but {len(classes)} names of classes'
     )
-  return model, _preprocessing(record.get('preprocessing')), tuple(classes)
+  how = _preprocessing(record.get('preprocessing'))
+  try:
+    graphs.shapes(model.graph, how.size)
+  except ValueError as error:
+    raise MalformedError(f'for images of {how.size} px: {error}') from error
+  return model, how, tuple(classes)
+
+
+def parameters(model: Model) -> int:
+  """How many numbers it has."""
+  return sum(map(math.prod, graphs.parameter_shapes(model.graph).values()))
 
 
 def _model(spec: Any) -> Model:
@@ -78,7 +88,7 @@ def _model(spec: Any) -> Model:
     raise MalformedError('keep_float must be a list of names of nodes')
   try:
     model = models.from_spec(spec)
-    shapes = graphs.parameter_shapes(model.graph)
+    total = parameters(model)
   except (ValueError, TypeError, KeyError, AttributeError) as error:
     raise MalformedError(
       f'its graph is no network: {str(error)[:200]}'
@@ -87,7 +97,6 @@ def _model(spec: Any) -> Model:
     raise MalformedError(f'a {type(model).__name__} is not what ships')
   if any(isinstance(n, graphs.BatchNorm) for n in model.graph.nodes):
     raise MalformedError('BatchNorm must have become part of convolutions')
-  total = sum(math.prod(shape) for shape in shapes.values())
   if total > MAX_PARAMETERS:
     raise MalformedError(
       f'{total:,} parameters are more than the {MAX_PARAMETERS:,} that are read'
@@ -153,7 +162,8 @@ _FIELDS: Mapping[str, Callable[[Any], bool]] = {
   'name': _is_name,
   'inputs': lambda x: isinstance(x, list) and all(map(_is_name, x)),
   'features': _is_count(_MAX_CHANNELS),
-  'size': lambda x: _is_count(255)(x) and x % 2 == 1,
+  'size': _is_count(255),
+  'side': _is_count(_MAX_SIDE),
   'stride': _is_count(255),
   'padding': lambda x: x in ('torch', 'tf'),
   'bias': _is_flag,

@@ -55,6 +55,8 @@ class Integers:
     for node in self.graph.nodes:
       if isinstance(node, graphs.PadShortcut):
         self._pad(node)
+      elif isinstance(node, graphs.Flatten):
+        self._flatten(node)
       else:
         self._operation(node)
     return self._floats[self.graph.output]
@@ -158,6 +160,14 @@ class Integers:
     if value.dtype == np.int8:
       words.append(self.to.constant(f'{name}/zero', np.zeros_like(scale, 'i1')))
     return self.to.add('DequantizeLinear', words, name, axis=0)
+
+  def _flatten(self, node: graphs.Flatten) -> None:
+    (name,) = node.inputs
+    side, channels = self.shapes[name][:2], self.shapes[name][-1]
+    self._integers[node.name] = onnx_nodes.operation(
+      *(self.to, node, [self._integers[name]], f'{node.name}/stored', side),
+      channels=channels,
+    )
 
   def _pad(self, node: graphs.PadShortcut) -> None:
     name = node.inputs[0]

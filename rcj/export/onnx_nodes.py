@@ -58,7 +58,7 @@ def operation(
   *,
   channels: int,
 ) -> str:
-  """Adds one operation on floats.
+  """Adds one operation on floats, or a `Flatten` of values of any type.
 
   Args:
     to: gets the nodes.
@@ -92,15 +92,20 @@ def operation(
     case graphs.Add():
       return to.add('Add', inputs, output)
     case graphs.MaxPool():
-      how = {'kernel_shape': [3, 3], 'strides': [2, 2], 'pads': [1] * 4}
+      pads = [(node.size - 1) // 2] * 4
+      how = {'kernel_shape': [node.size] * 2, 'strides': [2, 2], 'pads': pads}
       return to.add('MaxPool', inputs, output, **how)
+    case graphs.Flatten():
+      last = f'{output}/channels_last'
+      to.add('Transpose', inputs, last, perm=[0, 2, 3, 1])
+      return flatten(to, last, output)
     case graphs.MeanPool():
       return to.add('GlobalAveragePool', inputs, output)
   raise ValueError(f'{type(node).__name__} has no form in ONNX')
 
 
 def flatten(to: Writer, name: str, output: str) -> str:
-  """[N, C, 1, 1] as [N, C]."""
+  """[N, A, B, C] as [N, A * B * C]."""
   return to.add('Flatten', [name], output, axis=1)
 
 

@@ -8,6 +8,7 @@ from rcj.graph.nodes import BatchNorm as BatchNorm
 from rcj.graph.nodes import Conv as Conv
 from rcj.graph.nodes import Dense as Dense
 from rcj.graph.nodes import Depthwise as Depthwise
+from rcj.graph.nodes import Flatten as Flatten
 from rcj.graph.nodes import MaxPool as MaxPool
 from rcj.graph.nodes import MeanPool as MeanPool
 from rcj.graph.nodes import Node as Node

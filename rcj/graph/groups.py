@@ -23,14 +23,16 @@ from rcj.types import ChannelGroup
 def channel_groups(graph: Graph) -> tuple[ChannelGroup, ...]:
   """Groups of channels that can be removed, in the order of their results.
 
-  Channels of the image, of the logits and of zero-padded shortcuts stay, and so
-  do those behind a BatchNorm without scale and bias, which makes a constant of
-  a silent channel. Where a BatchNorm follows an addition (pre-activation), its
-  scale and bias follow the group.
+  Channels of the image, of dense layers and of zero-padded shortcuts stay, and
+  so do those behind a BatchNorm without scale and bias, which makes a constant
+  of a silent channel. Where a BatchNorm follows an addition (pre-activation),
+  its scale and bias follow the group.
   """
   spaces = _spaces(graph)
-  kept = {spaces[Graph.INPUT], spaces[graph.output]}
+  kept = {spaces[Graph.INPUT]}
   for node in graph.nodes:
+    if isinstance(node, Dense):
+      kept.add(spaces[node.name])
     if isinstance(node, PadShortcut):
       kept |= {spaces[node.inputs[0]], spaces[node.name]}
     if isinstance(node, BatchNorm) and not node.affine:

@@ -96,12 +96,25 @@ class Add(Node):
 
 @dataclasses.dataclass(frozen=True)
 class MaxPool(Node):
-  """Maximum over 3x3 windows of stride 2 with a border of one pixel."""
+  """Maximum over windows of stride 2.
+
+  Attributes:
+    size: side of a window: 3, with a border of one pixel, or 2, without.
+  """
+
+  size: int = 3
 
 
 @dataclasses.dataclass(frozen=True)
 class MeanPool(Node):
   """Mean over all pixels; `[N, H, W, C]` to `[N, C]`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Flatten(Node):
+  """`[N, side, side, C]` to `[N, side * side * C]`, channels fastest."""
+
+  side: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +129,7 @@ OPERATIONS = {
   kind.__name__: kind
   for kind in (
     *(Conv, Depthwise, Dense, BatchNorm, Relu),
-    *(Add, MaxPool, MeanPool, PadShortcut),
+    *(Add, MaxPool, MeanPool, Flatten, PadShortcut),
   )
 }
 # Those that multiply by a kernel.

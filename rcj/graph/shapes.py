@@ -9,6 +9,7 @@ from rcj.graph.nodes import (
   Conv,
   Dense,
   Depthwise,
+  Flatten,
   MaxPool,
   MeanPool,
   Node,
@@ -39,9 +40,9 @@ def parameter_shapes(graph: Graph) -> dict[str, Shape]:
   """{name: shape} of all parameters, 'conv_stem/kernel' and so on.
 
   The running statistics of BatchNorm are not among them; they have the shape
-  of its scale.
+  of its scale. A graph with a `Flatten` must be one for images of 32 px.
   """
-  # Shapes of parameters do not depend on the image.
+  # Else shapes of parameters do not depend on the image.
   known, found = shapes(graph, 32), {}
   for node in graph.nodes:
     inputs = known[node.inputs[0]][-1]
@@ -72,7 +73,7 @@ def macs(graph: Graph, size: int) -> int:
 
 
 def _shape(node: Node, first: Shape, *rest: Shape) -> Shape:
-  spatial = (Conv, Depthwise, MaxPool, MeanPool, PadShortcut)
+  spatial = (Conv, Depthwise, MaxPool, MeanPool, Flatten, PadShortcut)
   if isinstance(node, spatial) != (len(first) == 3) and isinstance(
     node, (*spatial, Dense)
   ):
@@ -81,10 +82,29 @@ def _shape(node: Node, first: Shape, *rest: Shape) -> Shape:
     raise ValueError(f'{node.name!r} adds shapes {first} and {rest}')
   if isinstance(node, (Dense, MeanPool)):
     return (getattr(node, 'features', first[-1]),)
-  stride = 2 if isinstance(node, MaxPool) else getattr(node, 'stride', 1)
+  if isinstance(node, Flatten):
+    return (_flat(node, first),)
   features = getattr(node, 'features', first[-1])
   if isinstance(node, PadShortcut) and features < first[-1]:
     raise ValueError(
       f'{node.name!r} cannot pad {first[-1]} channels to {features}'
     )
-  return (*(-(-side // stride) for side in first[:-1]), features)
+  return (*_sides(node, first[:-1]), features)
+
+
+def _flat(node: Flatten, first: Shape) -> int:
+  if first[:-1] != (node.side, node.side):
+    raise ValueError(
+      f'{node.name!r} flattens {node.side}x{node.side} pixels, got a result of '
+      f'shape {first}: the network is for images of another size'
+    )
+  return node.side**2 * first[-1]
+
+
+def _sides(node: Node, sides: Shape) -> Shape:
+  if isinstance(node, MaxPool) and node.size == 2:
+    if min(sides) < 2:
+      raise ValueError(f'{node.name!r} needs 2x2 pixels, got {sides}')
+    return tuple(side // 2 for side in sides)
+  stride = 2 if isinstance(node, MaxPool) else getattr(node, 'stride', 1)
+  return tuple(-(-side // stride) for side in sides)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rcj.graph.nodes import MaxPool, MeanPool, PadShortcut, Relu
+from rcj.graph.nodes import Flatten, MaxPool, MeanPool, PadShortcut, Relu
 from rcj.graph.value import Graph
 
 
@@ -11,8 +11,8 @@ def stored(graph: Graph) -> dict[str, str]:
 
   A convolution, addition or classifier that only a ReLU reads is one operation
   with it, so that the result between them is never rounded. Pooling by the
-  maximum and zero-padded shortcuts move values about and keep their scale.
-  Logits are not stored: they leave the network as floats.
+  maximum, flattening and zero-padded shortcuts move values about and keep their
+  scale. Logits are not stored: they leave the network as floats.
 
   Args:
     graph: of a folded network, see `models.folded`.
@@ -21,7 +21,7 @@ def stored(graph: Graph) -> dict[str, str]:
   owners = {Graph.INPUT: Graph.INPUT}
   for node in graph.nodes:
     alone = [type(reader) for reader in readers.get(node.name, ())] == [Relu]
-    if isinstance(node, (MaxPool, PadShortcut)):
+    if isinstance(node, (MaxPool, Flatten, PadShortcut)):
       owners[node.name] = owners[node.inputs[0]]
     elif node.name != graph.output and not (
       alone and not isinstance(node, (MeanPool, Relu))

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from rcj.graph.nodes import OPERATIONS, Dense, Node
+from rcj.graph.nodes import OPERATIONS, Conv, Dense, Depthwise, MaxPool, Node
 
 _ARITY = {'Add': 2}
 
@@ -122,10 +122,16 @@ def _node(record: dict[str, Any]) -> Node:
 
 
 def _check_sizes(node: Node) -> None:
-  for field in ('features', 'size', 'stride'):
+  for field in ('features', 'size', 'side', 'stride'):
     value = getattr(node, field, 1)
     if type(value) is not int or value < 1:
       raise ValueError(
         f'{field} of {node.name!r} must be a whole number of at least 1, '
         f'got {value!r}'
       )
+  odd = not isinstance(node, (Conv, Depthwise)) or node.size % 2
+  if not odd or (isinstance(node, MaxPool) and node.size not in (2, 3)):
+    raise ValueError(
+      f'{type(node).__name__} {node.name!r} cannot have the size {node.size}: '
+      'kernels have an odd side, MaxPool has 2 or 3'
+    )

@@ -75,7 +75,7 @@ class GraphNet:
     result = (
       values[self.graph.output].astype(jnp.float32),
       tuple(values[name] for name in self.graph.maps),
-      values[self.graph.pooled],
+      values[self.graph.pooled].astype(jnp.float32),
     )
     if not mutable:
       return result
@@ -148,8 +148,10 @@ def layer_of(node: Node, dtype: Any, *, train: bool) -> nn.Module:
       return pooling.PadShortcut(features, stride)
     case graphs.Add():
       return pooling.Add()
-    case graphs.MaxPool():
-      return pooling.MaxPool()
+    case graphs.MaxPool(size=size):
+      return pooling.MaxPool(size)
+    case graphs.Flatten(side=side):
+      return pooling.Flatten(side)
   return pooling.MeanPool()
 
 

@@ -7,6 +7,7 @@ Parameters are float32; `dtype` is the type that is computed in.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from jaxtyping import Array, Float, Key
 
 from rcj.models import depthwise
 from rcj.models.padding import Padding, amounts
+from rcj.models.resnet_plan import Norm
 
 
 def _kaiming_normal(
@@ -30,9 +32,11 @@ def _kaiming_normal(
   return (2 / fan_out) ** 0.5 * flat.reshape(shape)
 
 
-def _torch_linear(fan_in: int) -> Callable[..., Float[Array, ' *shape']]:
-  """U(-1/sqrt(in), 1/sqrt(in)), the default of torch.nn.Linear."""
-  limit = fan_in**-0.5
+def _torch_linear(
+  fan_in: int, gain: float = 1.0
+) -> Callable[..., Float[Array, ' *shape']]:
+  """U(-1/sqrt(in), 1/sqrt(in)), the default of torch.nn.Linear, times gain."""
+  limit = gain * fan_in**-0.5
 
   def uniform(key, shape):
     flat = jax.random.uniform(
@@ -134,21 +138,23 @@ class Dense(nn.Module):
     features: outputs.
     dtype: type of the computation and the result.
     bias: adds one.
+    gain: of the initial kernel; 6 ** 0.5 gives He's variance of 2 / in.
   """
 
   features: int
   dtype: Any = jnp.float32
   bias: bool = True
+  gain: float = 1.0
 
   @nn.compact
   def __call__(self, x: Float[Array, 'N C']) -> Float[Array, 'N D']:
     fan_in = x.shape[-1]
-    draw = _torch_linear(fan_in)
+    draw = _torch_linear(fan_in, self.gain)
     kernel = self.param('kernel', draw, (fan_in, self.features))
     y = jnp.dot(x.astype(self.dtype), kernel.astype(self.dtype))
     if not self.bias:
       return y
-    bias = self.param('bias', draw, (self.features,))
+    bias = self.param('bias', _torch_linear(fan_in), (self.features,))
     return y + bias.astype(self.dtype)[None, :]
 
 
@@ -161,3 +167,23 @@ class BatchNorm(nn.BatchNorm):
 
   momentum: float = 0.9
   epsilon: float = 1e-5
+
+
+def batch_norm(
+  norm: Norm, dtype: Any, *, train: bool
+) -> Callable[..., BatchNorm]:
+  """Makes the BatchNorm layers of a residual network, by their names.
+
+  Args:
+    norm: 'batch' has a learned scale and bias, 'plain' has neither.
+    dtype: type of the computation.
+    train: uses the batch's statistics and moves its own.
+  """
+  affine = norm == 'batch'
+  return functools.partial(
+    BatchNorm,
+    use_running_average=not train,
+    use_scale=affine,
+    use_bias=affine,
+    dtype=dtype,
+  )

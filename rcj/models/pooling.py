@@ -18,7 +18,7 @@ class Relu(nn.Module):
 
   maximum: float | None = None
 
-  def __call__(self, x: Activations) -> Activations:
+  def __call__(self, x: Float[Array, '*shape']) -> Float[Array, '*shape']:
     y = nn.relu(x)
     return y if self.maximum is None else jnp.minimum(y, self.maximum)
 
@@ -31,10 +31,18 @@ class Add(nn.Module):
 
 
 class MaxPool(nn.Module):
-  """3x3 windows of stride 2, with a border of one pixel that never wins."""
+  """Maximum over windows of stride 2.
+
+  Attributes:
+    size: side of a window: 3, with a border of one pixel that never wins, or 2,
+      without a border.
+  """
+
+  size: int = 3
 
   def __call__(self, x: Activations) -> Float[Array, 'N h w C']:
-    return nn.max_pool(x, (3, 3), (2, 2), padding=((1, 1), (1, 1)))
+    around = (((self.size - 1) // 2,) * 2,) * 2
+    return nn.max_pool(x, (self.size,) * 2, (2, 2), padding=around)
 
 
 class MeanPool(nn.Module):
@@ -42,6 +50,26 @@ class MeanPool(nn.Module):
 
   def __call__(self, x: Activations) -> Float[Array, 'N C']:
     return jnp.mean(x, axis=(1, 2), dtype=jnp.float32)
+
+
+class Flatten(nn.Module):
+  """All values of an image in a row, the channels of a pixel side by side.
+
+  Attributes:
+    side: of the images; those of another side raise ValueError.
+  """
+
+  side: int
+
+  def __call__(self, x: Activations) -> Float[Array, 'N D']:
+    n, *sides, channels = x.shape
+    if sides != [self.side] * 2:
+      raise ValueError(
+        f'what is flattened must have {self.side}x{self.side} pixels, got '
+        f'{"x".join(map(str, sides))}; usually images have another size than '
+        'those that the network is for, such as 32 px'
+      )
+    return x.reshape(n, self.side**2 * channels)
 
 
 class PadShortcut(nn.Module):

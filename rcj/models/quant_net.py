@@ -77,7 +77,7 @@ class QuantNet:
     result = (
       values[self.graph.output].astype(jnp.float32),
       tuple(values[name] for name in self.graph.maps),
-      values[self.graph.pooled],
+      values[self.graph.pooled].astype(jnp.float32),
     )
     return (result, {'batch_stats': nested(run.ranges)}) if mutable else result
 

@@ -14,7 +14,14 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from rcj.graph import Graph, from_json
-from rcj.models import mnasnet, mobile, mobilenet_v2, resnet, wide_resnet
+from rcj.models import (
+  conv_net,
+  mnasnet,
+  mobile,
+  mobilenet_v2,
+  resnet,
+  wide_resnet,
+)
 from rcj.models.graph_net import GraphNet
 from rcj.models.int_net import IntNet
 from rcj.models.quant_net import QuantNet
@@ -60,6 +67,12 @@ FAMILIES = (
     wide_resnet.OPTIONS,
     wide_resnet.torch_names,
   ),
+  Family(
+    conv_net.ConvNet,
+    conv_net.ARCHITECTURES,
+    conv_net.OPTIONS,
+    conv_net.torch_names,
+  ),
 )
 _BY_NAME = {a.name: (f, a) for f in FAMILIES for a in f.architectures}
 NAMES = tuple(_BY_NAME)
@@ -101,15 +114,16 @@ def create(
       mnasnet1_0 are torchvision's; resnet20 to resnet56 are the CIFAR networks
       with option-A shortcuts; resnet8 is one basic block per stage with
       projections, for 32 px images of digits; wide_resnet28_10 is Zagoruyko's,
-      wide_resnet18_2 that of the binary CARDs.
+      wide_resnet18_2 that of the binary CARDs; conv2 to conv8 are Frankle's,
+      for images of 32 px.
     num_classes: outputs of the classifier, at least 1.
     width: multiplies every channel count; rounded to the nearest integer, in
       mobile networks to multiples of 8.
     stem: 'imagenet', 'cifar' or 'half'; None takes the network's own.
     dtype: type of the computation; parameters are float32.
     **options: other fields of the module: `padding` and `norm` of mobile
-      networks (see `mobile.MobileNet`), `norm` of wide ResNets (see
-      `wide_resnet.WideResNet`).
+      networks (see `mobile.MobileNet`), `norm` of ResNets and wide ResNets
+      (see `resnet.ResNet`).
 
   Raises:
     ValueError: on an unknown name, stem or option, or sizes below their

@@ -7,7 +7,6 @@ convolution, as torchvision/models/resnet.py.
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,15 +14,15 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from rcj.models import resnet_plan
-from rcj.models.layers import BatchNorm, Conv, Dense
+from rcj.models.layers import Conv, Dense, batch_norm
 from rcj.models.naming import pair
 from rcj.models.pooling import Add, MaxPool, MeanPool, PadShortcut, Relu
-from rcj.models.resnet_plan import Architecture
+from rcj.models.resnet_plan import Architecture, Norm
 
 Activations = Float[Array, 'N H W C']
 
 STEMS = {'imagenet': (7, 2), 'cifar': (3, 1), 'half': (5, 2)}  # size, stride
-OPTIONS = {'stem': tuple(STEMS)}
+OPTIONS = {'stem': tuple(STEMS), 'norm': ('batch', 'plain')}
 
 _WIDE, _NARROW = (64, 128, 256, 512), (16, 32, 64)
 _OPTION_A = {'downsample': 'pad', 'stem': 'cifar'}
@@ -67,16 +66,16 @@ class Block(nn.Module):
   Attributes:
     plan: what to build.
     dtype: type of the computation.
+    norm: 'batch' or 'plain'.
   """
 
   plan: resnet_plan.BlockPlan
   dtype: Any = jnp.float32
+  norm: Norm = 'batch'
 
   @nn.compact
   def __call__(self, x: Activations, *, train: bool) -> Activations:
-    norm = functools.partial(
-      BatchNorm, use_running_average=not train, dtype=self.dtype
-    )
+    norm = batch_norm(self.norm, self.dtype, train=train)
     y = x
     for i, c in enumerate(self.plan.convs, start=1):
       conv = Conv(c.features, c.size, c.stride, self.dtype, name=f'conv{i}')
@@ -106,6 +105,8 @@ class ResNet(nn.Module):
     stem: 'imagenet' is a 7x7 convolution of stride 2 and a 3x3 max-pooling of
       stride 2; 'cifar' a 3x3 convolution; 'half' a 5x5 one of stride 2.
     dtype: type of the computation; parameters and statistics stay float32.
+    norm: 'batch' has a learned scale and bias, 'plain' has neither, which is
+      usual where weights are random and only masks are learned.
   """
 
   architecture: Architecture
@@ -113,6 +114,7 @@ class ResNet(nn.Module):
   width: float = 1.0
   stem: resnet_plan.Stem = 'imagenet'
   dtype: Any = jnp.float32
+  norm: Norm = 'batch'
 
   @nn.compact
   def __call__(
@@ -137,7 +139,8 @@ class ResNet(nn.Module):
     maps = []
     for blocks in resnet_plan.stages(self.architecture, self.width):
       for block in blocks:
-        x = Block(block, self.dtype, name=block.name)(x, train=train)
+        run = Block(block, self.dtype, self.norm, name=block.name)
+        x = run(x, train=train)
       maps.append(x)
     pooled = MeanPool()(x)
     logits = Dense(self.num_classes, self.dtype, name='head')(pooled)
@@ -146,10 +149,8 @@ class ResNet(nn.Module):
   def _stem(self, x: Float[Array, 'N H W 3'], train: bool) -> Activations:
     features = resnet_plan.channels(self.architecture.widths[0], self.width)
     conv = Conv(features, *STEMS[self.stem], self.dtype, name='conv_stem')
-    norm = BatchNorm(
-      use_running_average=not train, dtype=self.dtype, name='bn_stem'
-    )
-    x = Relu()(norm(conv(x)))
+    norm = batch_norm(self.norm, self.dtype, train=train)
+    x = Relu()(norm(name='bn_stem')(conv(x)))
     if self.stem == 'imagenet':
       x = MaxPool()(x)
     return x

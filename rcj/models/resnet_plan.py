@@ -11,6 +11,7 @@ from typing import Literal
 
 Shortcut = Literal['identity', 'projection', 'pad']
 Stem = Literal['imagenet', 'cifar', 'half']
+Norm = Literal['batch', 'plain']
 
 
 @dataclasses.dataclass(frozen=True)

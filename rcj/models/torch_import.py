@@ -13,11 +13,15 @@ from flax import linen as nn
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from rcj.models import imported, registry, unpickle
+from rcj.models import conv_net, imported, registry, unpickle
+from rcj.models.conv_net import ConvNet
 from rcj.models.wide_resnet import WideResNet
 from rcj.types import Frozen, Preprocessing
 
 _COUNTER = 'num_batches_tracked'  # torch's step count, of no use to inference
+
+# Reads flattened pixels.
+_FLAT = 'params/hidden1/kernel'
 
 _LEAVES = {
   'running_mean': ('batch_stats', 'mean'),
@@ -42,7 +46,8 @@ def load_torch(
     path: .pth, .pt or .th of `torch.save` in its zip or legacy format, or
       .safetensors; a state dict, or a dict with it under 'state_dict'; names
       may start with 'module.'. Names are those of torchvision, of the common
-      CIFAR ResNets, or of RobustBench's wide ResNets.
+      CIFAR ResNets, of RobustBench's wide ResNets, or of hidden-networks'
+      conv2 to conv8.
     name: the architecture, one of `registry.NAMES`, with its default stem.
     classes: outputs to keep, in this order, such as the hundred classes of a
       student in a teacher of a thousand; None keeps all.
@@ -51,7 +56,8 @@ def load_torch(
     a dense network with float32 parameters. Its preprocessing is that of the
     public checkpoints: ImageNet's statistics at 224 px, or at 32 px without
     resizing for CIFAR ResNets; CIFAR-10's statistics for wide ResNets, as
-    RobustBench's CARDs have them. Replace it where a file wants another.
+    RobustBench's CARDs have them, and for conv2 to conv8. Replace it where a
+    file wants another.
 
   Raises:
     UnsafePickleError: if the file asks for anything but tensors.
@@ -65,13 +71,15 @@ def load_torch(
   module = registry.create(
     name, num_classes=1 if kernel is None else kernel.shape[-1]
   )
+  if isinstance(module, ConvNet) and _FLAT in leaves:
+    leaves[_FLAT] = conv_net.rows_from_torch(module.architecture, leaves[_FLAT])
   _check(module, leaves, list(tensors))
   return imported.network(module, leaves, _preprocessing(module), classes)
 
 
 def _preprocessing(module: Any) -> Preprocessing:
   shown = registry.STEM_PREPROCESSING[module.stem]
-  if isinstance(module, WideResNet):
+  if isinstance(module, (WideResNet, ConvNet)):
     return shown
   return dataclasses.replace(
     shown,
@@ -124,8 +132,8 @@ def _convert(
 
 def _weight(ours: str, x: np.ndarray) -> tuple[str, np.ndarray]:
   """OIHW -> HWIO, (out, in) -> (in, out), BatchNorm's weight -> scale."""
-  if ours == 'head':  # in some networks a 1x1 convolution
-    return 'params/head/kernel', x.reshape(x.shape[0], -1).T
+  if ours in ('head', 'hidden1', 'hidden2'):  # some are 1x1 convolutions
+    return f'params/{ours}/kernel', x.reshape(x.shape[0], -1).T
   if x.ndim == 4:
     return f'params/{ours}/kernel', x.transpose(2, 3, 1, 0)
   return f'params/{ours}/scale', x

@@ -21,10 +21,10 @@ from rcj.types import ChannelGroup
 _LAYERS = (
   *(layers.Conv, layers.DepthwiseConv, layers.Dense, layers.BatchNorm),
   *(pooling.Relu, pooling.Add, pooling.MaxPool, pooling.MeanPool),
-  pooling.PadShortcut,
+  *(pooling.Flatten, pooling.PadShortcut),
 )
-# Any side that every network takes.
-_SIZE = 64
+# A side that every network takes.
+_SIZE = 32
 
 
 @functools.cache
@@ -115,6 +115,10 @@ def _node(layer: nn.Module, name: str, inputs: tuple[str, ...]) -> Node:
       return graphs.BatchNorm(name, inputs, affine, epsilon)
     case pooling.Relu(maximum=maximum):
       return graphs.Relu(name, inputs, maximum)
+    case pooling.MaxPool(size=size):
+      return graphs.MaxPool(name, inputs, size)
+    case pooling.Flatten(side=side):
+      return graphs.Flatten(name, inputs, side)
     case pooling.PadShortcut(features=features, stride=stride):
       return graphs.PadShortcut(name, inputs, features, stride)
   return getattr(graphs, type(layer).__name__)(name, inputs)

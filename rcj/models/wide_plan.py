@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from rcj.models.resnet_plan import channels
-
-Norm = Literal['batch', 'plain']
+from rcj.models.resnet_plan import Norm, channels
 
 
 @dataclasses.dataclass(frozen=True)

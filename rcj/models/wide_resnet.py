@@ -8,7 +8,6 @@ left out.
 
 from __future__ import annotations
 
-import functools
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -16,10 +15,10 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from rcj.models import wide_plan
-from rcj.models.layers import BatchNorm, Conv, Dense
+from rcj.models.layers import Conv, Dense, batch_norm
 from rcj.models.pooling import Add, MeanPool, Relu
-from rcj.models.resnet_plan import channels
-from rcj.models.wide_plan import Architecture, Norm
+from rcj.models.resnet_plan import Norm, channels
+from rcj.models.wide_plan import Architecture
 
 Activations = Float[Array, 'N H W C']
 
@@ -74,7 +73,7 @@ class Block(nn.Module):
 
   @nn.compact
   def __call__(self, x: Activations, *, train: bool) -> Activations:
-    norm = _norm(self.norm, self.dtype, train)
+    norm = batch_norm(self.norm, self.dtype, train=train)
     features, stride = self.plan.features, self.plan.stride
     active = Relu()(norm(name='bn1')(x))
     y = Conv(features, 3, stride, self.dtype, name='conv1')(active)
@@ -88,17 +87,6 @@ class Block(nn.Module):
     elif self.architecture.activated_skip:
       x = active
     return Add()(x, y)
-
-
-def _norm(norm: Norm, dtype: Any, train: bool) -> Any:
-  affine = norm == 'batch'
-  return functools.partial(
-    BatchNorm,
-    use_running_average=not train,
-    use_scale=affine,
-    use_bias=affine,
-    dtype=dtype,
-  )
 
 
 class WideResNet(nn.Module):
@@ -153,7 +141,8 @@ class WideResNet(nn.Module):
         run = Block(block, architecture, self.norm, self.dtype, name=block.name)
         x = run(x, train=train)
       maps.append(x)
-    x = Relu()(_norm(self.norm, self.dtype, train)(name='bn_last')(x))
+    norm = batch_norm(self.norm, self.dtype, train=train)
+    x = Relu()(norm(name='bn_last')(x))
     pooled = MeanPool()(x)
     head = Dense(
       self.num_classes, self.dtype, bias=architecture.head_bias, name='head'

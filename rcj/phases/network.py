@@ -23,6 +23,7 @@ class Init:
     width: multiplier of all channel counts.
     stem: first layers, None for the model's own.
     dtype: compute type, 'float32' or 'bfloat16'; parameters are float32.
+    norm: of its BatchNorm, None for the model's own; see `models.create`.
   """
 
   model: str
@@ -30,9 +31,10 @@ class Init:
   width: float = 1.0
   stem: str | None = None
   dtype: str = 'float32'
+  norm: str | None = None
 
   def __post_init__(self):
-    self.module(1)  # an unknown name, stem or dtype fails here
+    self.module(1)  # an unknown name or option fails here
 
   def __call__(self, carry: Carry, env: Env) -> Carry:
     """The carry with a fresh state."""
@@ -52,12 +54,13 @@ class Init:
 
   def module(self, num_classes: int) -> Any:
     """The module that the phase starts."""
+    options = {'stem': self.stem, 'norm': self.norm}
     return models.create(
       self.model,
       num_classes=num_classes,
       width=self.width,
       dtype=jnp.dtype(self.dtype),
-      **({} if self.stem is None else {'stem': self.stem}),
+      **{n: x for n, x in options.items() if x is not None},
     )
 
 
