@@ -5,7 +5,14 @@ import dataclasses
 import pytest
 
 from rcj import losses, models, phases, s0, schedules, train
-from rcj.augment import AugMix, AutoAugment, CutMix, Noise2Net, Views
+from rcj.augment import (
+  AugMix,
+  AutoAugment,
+  CutMix,
+  GaussianNoise,
+  Noise2Net,
+  Views,
+)
 from rcj.recipe import check
 
 
@@ -177,6 +184,18 @@ def test_autoaugment_and_cutmix_show_one_view_and_have_a_family_each():
   assert made.augment == Views(autoaugment=AutoAugment('imagenet'))
   made = s0.ImageNet(augment='cutmix').recipe()[1]
   assert made.augment == Views(cutmix=CutMix(prob=1.0))
+
+
+def test_gaussian_noise_is_one_view_of_its_own_but_no_teacher_of_s0s():
+  made = recipe(augment='gaussian')[1]
+  assert made.augment == Views(padding=4, flip=True, gaussian=GaussianNoise())
+  assert set(made.terms) == {'ce'}
+  assert label(method='train', augment='gaussian') == 'Gaussian noise'
+  net = s0.Network('ResNet-8', 'resnet8', 10)
+  figures = s0.views([net], net, augment='augmix')
+  told = {c.fields.get('teacher') for view in figures for c in view.cells}
+  assert 'gaussian' not in told
+  assert 'cutmix' in told
 
 
 def test_augmentations_that_cannot_be_say_so_before_anything_is_trained():

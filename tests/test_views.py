@@ -12,6 +12,7 @@ from rcj.augment import (
   AugMix,
   AutoAugment,
   CutMix,
+  GaussianNoise,
   Noise2Net,
   Views,
   crop_flip,
@@ -117,6 +118,7 @@ def test_normalise():
     (Views(deepaugment=Noise2Net(), augmix=AugMix()), 3),
     (Views(autoaugment=AutoAugment('cifar10')), 1),
     (Views(cutmix=CutMix()), 1),
+    (Views(flip=True, gaussian=GaussianNoise()), 1),
     (Views(autoaugment=AutoAugment('imagenet'), augmix=AugMix()), 3),
     (Views(cutmix=CutMix(), augmix=AugMix()), 3),
   ],
@@ -135,6 +137,7 @@ def test_number_of_views(views, count):
     Views(dtype='bfloat16'),
     Views(dtype='bfloat16', augmix=AugMix()),
     Views(dtype='bfloat16', deepaugment=Noise2Net()),
+    Views(dtype='bfloat16', gaussian=GaussianNoise()),
   ],
 )
 def test_views_have_the_chosen_type(views):
@@ -273,3 +276,8 @@ def test_bad_input_is_named():
     crop_flip(key, photos(2), padding=-1, flip=False)
   with pytest.raises(ValueError, match=r'severity .* got 20'):
     AugMix(severity=20)
+  with pytest.raises(ValueError, match=r'std of the noise .* got 25'):
+    GaussianNoise(std=25)
+  for other in ({'augmix': AugMix()}, {'deepaugment': Noise2Net()}):
+    with pytest.raises(ValueError, match='instead of AugMix and DeepAugment'):
+      Views(gaussian=GaussianNoise(), **other)

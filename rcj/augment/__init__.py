@@ -9,6 +9,7 @@ from rcj.augment.autoaugment import (
 )
 from rcj.augment.crop_flip import crop_flip
 from rcj.augment.cutmix import CutMix, apply_cutmix, cutmix, cutmix_plan
+from rcj.augment.gaussian_noise import GaussianNoise
 from rcj.augment.noise2net import Noise2Net
 from rcj.augment.normalisation import normalise
 from rcj.augment.plan import Plan, augmix_plan
@@ -18,6 +19,7 @@ __all__ = [
   'AugMix',
   'AutoAugment',
   'CutMix',
+  'GaussianNoise',
   'Noise2Net',
   'Plan',
   'Views',

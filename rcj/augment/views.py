@@ -17,6 +17,7 @@ from rcj.augment.augmix import mixed_views
 from rcj.augment.autoaugment import AutoAugment, autoaugment
 from rcj.augment.crop_flip import crop_flip
 from rcj.augment.cutmix import CutMix, cutmix
+from rcj.augment.gaussian_noise import GaussianNoise
 from rcj.augment.noise2net import Noise2Net, quantise
 from rcj.augment.normalisation import check_images, normalise
 from rcj.augment.plan import augmix_plan, check_options
@@ -88,12 +89,13 @@ class AugMix:
 class Views:
   """What is done to a batch; an `rcj.types.Augment`.
 
-  In this order: crop, flip, AutoAugment, CutMix, DeepAugment, AugMix. All views
-  of an image share what comes before AugMix. Without AugMix there is one view;
-  with it there are three, the first of them clean, or the augmented one
-  alone if its `jsd` is off. DeepAugment and AugMix together are AMDA: what
+  In this order: crop, flip, AutoAugment, CutMix, DeepAugment, AugMix or noise.
+  All views of an image share what comes before AugMix. Without AugMix there is
+  one view; with it there are three, the first of them clean, or the augmented
+  one alone if its `jsd` is off. DeepAugment and AugMix together are AMDA: what
   DeepAugment made of an image then takes the place of the image, in the clean
-  view too, as bytes that are clipped and truncated.
+  view too, as bytes that are clipped and truncated. Gaussian noise goes with
+  neither of them.
 
   Attributes:
     padding: of the random crop in pixels; 0 crops nothing.
@@ -102,10 +104,12 @@ class Views:
     deepaugment: options of Noise2Net, or None.
     autoaugment: options of AutoAugment, or None.
     cutmix: options of CutMix, or None.
+    gaussian: options of Gaussian noise, or None.
     dtype: of the views, 'float32' or 'bfloat16'.
 
   Raises:
-    ValueError: for another dtype.
+    ValueError: for another dtype, and for noise together with AugMix or
+      DeepAugment.
   """
 
   padding: int = 0
@@ -114,11 +118,17 @@ class Views:
   deepaugment: Noise2Net | None = None
   autoaugment: AutoAugment | None = None
   cutmix: CutMix | None = None
+  gaussian: GaussianNoise | None = None
   dtype: str = 'float32'
 
   def __post_init__(self):
     if self.dtype not in ('float32', 'bfloat16'):
       raise ValueError(f"views are 'float32' or 'bfloat16', not {self.dtype!r}")
+    if self.gaussian and (self.augmix or self.deepaugment):
+      raise ValueError(
+        'Gaussian noise is added instead of AugMix and DeepAugment, not to '
+        'them: leave out one of the two'
+      )
 
   def __call__(
     self,
@@ -200,6 +210,8 @@ class Views:
         return deep[:, None].astype(self.dtype)
       distorted = distorted[:, None, None, None]
       images = jnp.where(distorted, quantise(deep, **how), images)
+    if self.gaussian is not None:
+      images = self.gaussian(mix_key, images, first=first)
     if self.augmix is None:
       return normalise(images, **how)[:, None].astype(self.dtype)
     return self.augmix.views(

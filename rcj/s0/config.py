@@ -28,7 +28,7 @@ class S0:
       edsr/ and cae/, for sets of image files; '' makes versions by Noise2Net.
     method: what is done with the network, one of `recipes.METHODS`.
     augment: how it is trained: 'none', 'augmix', 'deepaugment', 'amda',
-      'autoaugment' or 'cutmix'.
+      'autoaugment', 'cutmix' or 'gaussian'.
     mask_augment: likewise while masks are learned; '' for `augment`.
     model: the network that is trained, distilled into, or pruned.
     width: its width.
@@ -73,7 +73,8 @@ class S0:
     augmix_severity: upper bound of AugMix's level.
     autoaugment_policy: 'cifar10' or 'imagenet'.
     cutmix_prob: part of the batches that CutMix mixes.
-    jsd: weight of the Jensen-Shannon term.
+    jsd: weight of the Jensen-Shannon term of AugMix; 0 leaves it out, and one
+      augmented view of an image takes the place of three.
     jsd_distilled: its weight when there is a teacher.
     kd: weight of distillation; cross-entropy has the rest to one.
     kd_augmented: likewise where the student is trained with augmentation.

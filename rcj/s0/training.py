@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rcj import crd, losses
-from rcj.augment import AugMix, AutoAugment, CutMix, Noise2Net, Views
+from rcj.augment import (
+  AugMix,
+  AutoAugment,
+  CutMix,
+  GaussianNoise,
+  Noise2Net,
+  Views,
+)
 
 if TYPE_CHECKING:
   from rcj.s0.config import S0
@@ -17,6 +24,7 @@ AUGMENTS = {
   'amda': 'AMDA',
   'autoaugment': 'AutoAugment',
   'cutmix': 'CutMix',
+  'gaussian': 'Gaussian noise',
 }
 _DEEP = ('deepaugment', 'amda')
 DISTIL = {'kd': 'KD', 'at': 'AT', 'crd': 'CRD'}
@@ -33,13 +41,17 @@ def views(config: S0, augment: str) -> Views:
   """
   added = {}
   if augment in ('augmix', 'amda'):
-    added['augmix'] = AugMix(severity=config.augmix_severity)
+    added['augmix'] = AugMix(
+      severity=config.augmix_severity, jsd=config.jsd > 0
+    )
   if augment in _DEEP and not from_files(config, augment):
     added['deepaugment'] = Noise2Net()
   if augment == 'autoaugment':
     added['autoaugment'] = AutoAugment(config.autoaugment_policy)
   if augment == 'cutmix':
     added['cutmix'] = CutMix(prob=config.cutmix_prob)
+  if augment == 'gaussian':
+    added['gaussian'] = GaussianNoise()
   return Views(
     padding=config.crop, flip=config.flip, dtype=config.dtype, **added
   )
@@ -56,7 +68,7 @@ def terms(config: S0, augment: str, distil: str) -> dict[str, losses.Weighted]:
   Args:
     config: the numbers.
     augment: one of `AUGMENTS`; with AugMix, and so with AMDA, there is the
-      Jensen-Shannon term.
+      Jensen-Shannon term, unless `config.jsd` is 0.
     distil: one of `DISTIL`, or '' for no teacher.
   """
   mixture = config.kd if augment == 'none' else config.kd_augmented
@@ -71,7 +83,7 @@ def terms(config: S0, augment: str, distil: str) -> dict[str, losses.Weighted]:
   if distil == 'crd':
     term = crd.CRD(negatives=config.negatives)
     made['crd'] = losses.Weighted(config.crd, term)
-  if augment in ('augmix', 'amda'):
+  if augment in ('augmix', 'amda') and config.jsd:
     weight = config.jsd_distilled if distil else config.jsd
     made['jsd'] = losses.Weighted(weight, losses.JSD())
   return made
