@@ -18,7 +18,7 @@ from typing import Literal
 
 SHIFTS = 'shifts'  # the mean over all suites of other domains
 ATTACKED = ('light', 'heavy')  # suites whose attacks can be named
-SUITES = ('clean', SHIFTS, *ATTACKED)
+SUITES = ('clean', 'corrupted', SHIFTS, *ATTACKED)
 Verdict = Literal['holds', 'does not hold', 'not resolved', 'not run']
 Relation = Literal['lower', 'higher', 'within']
 

@@ -55,8 +55,9 @@ class View:
     title: what it shows or claims, in a sentence, with its source.
     kind: 'table', 'bars', 'lines' or 'claim'.
     cells: its experiments.
-    axis: of bars, what x is, in words; of lines, 'ratio' or 'nonzero', which
-      are measured; of claims, what must be true, see `claim`; '' for tables.
+    axis: of bars, what x is, in words; of lines, 'ratio', 'nonzero' or 'bits'
+      (of weights), which are measured; of claims, what must be true, see
+      `claim`; '' for tables.
 
   Raises:
     ValueError: for a claim that cannot be read, or cells that are no pairs.

@@ -9,7 +9,7 @@ import pytest
 from absl import flags
 from ml_collections import config_flags
 
-from rcj import phases, s0, s1
+from rcj import phases, s0, s1, s2
 
 # ml_collections loads config files by a method that Python has deprecated.
 pytestmark = pytest.mark.filterwarnings(
@@ -18,9 +18,11 @@ pytestmark = pytest.mark.filterwarnings(
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / 'configs'
 FILES = sorted(path.name for path in FOLDER.glob('*.py'))
-OF_S1 = ('office31.py', 'pacs.py')
+OF_S1, OF_S2 = ('office31.py', 'pacs.py'), ('cards.py',)
 VARIANTS = {
-  name: s1.VARIANTS if name in OF_S1 else s0.VARIANTS for name in FILES
+  **dict.fromkeys(FILES, s0.VARIANTS),
+  **dict.fromkeys(OF_S1, s1.VARIANTS),
+  **dict.fromkeys(OF_S2, s2.VARIANTS),
 }
 EVERY = [(name, variant) for name, own in VARIANTS.items() for variant in own]
 PRUNED = ('gw', 'lw', 'l1', 'random_filter', 'hydra', 'hydra_kd')
@@ -53,7 +55,7 @@ def name(request):
 def test_there_are_configs():
   assert {
     *('cifar10.py', 'digits.py', 'folder.py'),
-    *('imagenet100.py', 'tiny_imagenet.py', *OF_S1),
+    *('imagenet100.py', 'tiny_imagenet.py', *OF_S1, *OF_S2),
   } <= set(FILES)
 
 
@@ -90,7 +92,8 @@ def test_every_variant_is_a_plain_value_with_a_recipe(name, variant):
   recipe = config.recipe()
   assert isinstance(recipe[0], phases.Init)
   attack = [phases.Attack] if config.attack_images else []
-  ends = [phases.Evaluate, *attack, phases.Export]
+  told = [phases.ModelInfo] if name in OF_S2 else []
+  ends = [phases.Evaluate, *attack, phases.Export, *told]
   assert [type(p) for p in recipe[-len(ends) :]] == ends
   assert recipe == module(name).get_config(variant).recipe()
   assert set(config.identity()) <= set(dataclasses.asdict(config))
@@ -171,12 +174,13 @@ def test_scale_shortens_every_training_and_nothing_else(name, variant):
 
 
 def test_smoke_is_the_same_recipe_in_small(name):
+  variant = list(VARIANTS[name])[2]
   full, small = (
-    module(name).get_config('l1'),
-    module(name).get_config('l1-smoke'),
+    module(name).get_config(variant),
+    module(name).get_config(f'{variant}-smoke'),
   )
   kinds = [type(phase) for phase in full.recipe()]
   assert [type(phase) for phase in small.recipe()] == kinds
   assert small.epochs < full.epochs
   with pytest.raises(ValueError, match='only -smoke may follow'):
-    module(name).get_config('l1-fast')
+    module(name).get_config(f'{variant}-fast')

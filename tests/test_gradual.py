@@ -67,9 +67,7 @@ def test_gmp_keeps_the_largest_weights_and_drops_their_momentum(env):
   carry = recipe.run((INIT,), env)
   everywhere = masks.eligible(carry.state.params)
   momentum = {'1': {'trace': {'params': carry.state.params}}}
-  state = dataclasses.replace(
-    carry.state, masks=everywhere, opt_state=momentum
-  )
+  state = dataclasses.replace(carry.state, masks=everywhere, opt_state=momentum)
   before, _ = prune(state, 9)
   equal(before.masks, everywhere)
   after, _ = prune(state, 10)

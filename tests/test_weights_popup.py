@@ -103,7 +103,8 @@ def test_biprop_equals_the_reference(golden, scope, density):
     np.testing.assert_array_equal(own != 0, to_flax(g[f'{pre}mask']))
     assert not np.any(grad_w[str(i)]['kernel'])
     if f'{pre}alpha' not in g:  # the reference divides zero by zero there
-      assert scope == 'global' and not np.any(out[i])
+      assert scope == 'global'
+      assert not np.any(out[i])
       continue
     # Over layers alone the reference divides by int(k * n), not by what it
     # keeps: n - int((1 - k) * n).

@@ -9,6 +9,7 @@ from rcj.phases.exporting import Export
 from rcj.phases.gradual import Gradual
 from rcj.phases.loading import Load
 from rcj.phases.measuring import Evaluate
+from rcj.phases.model_info import ModelInfo
 from rcj.phases.network import Init, Restore, Rewind, Save
 from rcj.phases.pruning import Prune
 from rcj.phases.quantization import Quantize
@@ -27,6 +28,7 @@ __all__ = [
   'Init',
   'InitScores',
   'Load',
+  'ModelInfo',
   'Prune',
   'Quantize',
   'RandomWeights',

@@ -7,6 +7,7 @@ images. A family of configs is a subclass of `S0` with its own numbers;
 `VARIANTS` names starting points, `views` the paper's tables and figures.
 """
 
+from rcj.s0.cifar import Cifar
 from rcj.s0.config import S0
 from rcj.s0.imagenet import ImageNet
 from rcj.s0.suites import suites
@@ -16,6 +17,7 @@ from rcj.s0.views import Network, views
 __all__ = [
   'S0',
   'VARIANTS',
+  'Cifar',
   'ImageNet',
   'Network',
   'begun',

@@ -53,7 +53,7 @@ def recipe(config: S0) -> tuple[Phase, ...]:
       there is no file; lists what exists.
   """
   _check(config)
-  learn = (_init(config), config.training(config.augment))
+  learn = (init(config), config.training(config.augment))
   if config.method == 'train':
     kept = _kept(config) if config.quantize else ()
     return (*learn, *kept, *_finish(config))
@@ -61,7 +61,7 @@ def recipe(config: S0) -> tuple[Phase, ...]:
     distilled = config.training(config.augment, distil=config.method)
     return (
       *_teacher(config),
-      _init(config),
+      init(config),
       distilled,
       *_finish(config),
     )
@@ -133,27 +133,39 @@ def _check(config: S0) -> None:
 
 
 def _finish(config: S0) -> tuple[Phase, ...]:
-  return (
-    *_quantize(config),
-    Evaluate(label(config)),
-    *_attack(config),
-    Export(),
+  """Transfer begins from the teacher, or the network before its compression."""
+  parent = 'teacher' if config.method in DISTIL else _DENSE
+  compressed = config.method != 'train' or config.quantize
+  return finish(
+    config,
+    label(config),
+    distil=_taught_by(config),
+    parent=parent if compressed else None,
   )
 
 
-def _attack(config: S0) -> tuple[Phase, ...]:
-  """Transfer begins from the teacher, or the network before its compression."""
-  if not config.attack_images:
-    return ()
-  parent = 'teacher' if config.method in DISTIL else _DENSE
-  compressed = config.method != 'train' or config.quantize
+def finish(
+  config: S0, method: str, *, distil: str = '', parent: str | None = None
+) -> tuple[Phase, ...]:
+  """What every network comes to: int8 perhaps, measured, attacked, exported.
+
+  Args:
+    config: the numbers.
+    method: label of the results.
+    distil: how a teacher is part of quantization-aware fine-tuning.
+    parent: name of a saved network that attacks also begin from.
+  """
+  attack = Attack(
+    method,
+    images=max(config.attack_images, 1),
+    check_images=config.check_images,
+    parent=parent,
+  )
   return (
-    Attack(
-      label(config),
-      images=config.attack_images,
-      check_images=config.check_images,
-      parent=parent if compressed else None,
-    ),
+    *_quantize(config, distil),
+    Evaluate(method),
+    *((attack,) if config.attack_images else ()),
+    Export(),
   )
 
 
@@ -162,7 +174,7 @@ def _kept(config: S0) -> tuple[Phase, ...]:
   return (Save(_DENSE),) if config.attack_images else ()
 
 
-def _quantize(config: S0) -> tuple[Phase, ...]:
+def _quantize(config: S0, distil: str) -> tuple[Phase, ...]:
   """Post-training, or followed by quantization-aware fine-tuning."""
   if not config.quantize:
     return ()
@@ -172,7 +184,7 @@ def _quantize(config: S0) -> tuple[Phase, ...]:
     config, learning_rate=config.quantize_learning_rate
   )
   tune = slower.training(
-    config.augment, distil=_taught_by(config), epochs=config.quantize_epochs
+    config.augment, distil=distil, epochs=config.quantize_epochs
   )
   return Quantize(), tune
 
@@ -189,7 +201,7 @@ def _known(field: str, value: str, names: Collection[str]) -> None:
     raise ValueError(f'no {field} {value!r}; there are {", ".join(names)}')
 
 
-def _init(config: S0, role: str = '') -> Init | Load:
+def init(config: S0, role: str = '') -> Init | Load:
   """The network of a role: '' for the one of the experiment, or 'teacher_'."""
   if config.pretrained_root:
     return _pretrained(config, role)
@@ -233,7 +245,7 @@ def _teacher(config: S0) -> tuple[Phase, ...]:
   if path is not None:
     return Load(str(path), config.teacher_model), Save('teacher')
   return (
-    _init(config, 'teacher_'),
+    init(config, 'teacher_'),
     config.training(config.teacher),
     Save('teacher'),
   )
