@@ -25,6 +25,7 @@ from parsing import parse
 from rich.console import Console
 
 from rcj import data as data_sets
+from rcj import export
 from rcj.export import artifact, latency, metadata, runtime
 from rcj.types import Frozen
 
@@ -44,21 +45,6 @@ _COUNT = flags.DEFINE_integer(
 _CONFIG = config_flags.DEFINE_config_file(
   'config', None, 'Experiment file, whose test images are compared on.'
 )
-
-
-def found(place: str) -> epath.Path:
-  """The artifact that the command names."""
-  path = epath.Path(place)
-  if path.is_file():
-    return path
-  files = sorted((path / 'artifact').glob('*.rcj'))
-  if len(files) != 1:
-    raise ValueError(
-      f'expected an artifact or a run directory with one, got {path} with '
-      f'{[f.name for f in files] or "none"}; recipes with an Export phase '
-      'leave one, of several name the file'
-    )
-  return files[0]
 
 
 def images01(network: Frozen) -> np.ndarray:
@@ -158,7 +144,7 @@ def main(argv: list[str]) -> None:
   if unknown := set(_TO.value) - set(_SUFFIXES):
     sys.exit(f'unknown formats {sorted(unknown)}; there are {[*_SUFFIXES]}')
   try:
-    path = found(argv[1])
+    path = export.found(argv[1])
     network = artifact.load(path)
     images = images01(network)
     folder = epath.Path(_OUT.value) if _OUT.value else path.parent

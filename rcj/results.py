@@ -27,7 +27,7 @@ COLUMNS = (
 # costs, `dense_` before its channels were removed; and one measured latency.
 COSTS = (
   'dense_macs', 'macs', 'dense_bytes', 'bytes', 'packed_bytes', 'gzip_bytes',
-  'latency_ms', 'runtime', 'threads', 'batch', 'dtype',
+  'weight_bits', 'latency_ms', 'runtime', 'threads', 'batch', 'dtype',
 )  # fmt: skip
 # Rows of attacks may have these, '' elsewhere: the radius (images in 0..1, for
 # salt and pepper the rate of pixels) and its norm, 'linf' or 'l2'; quantiles

@@ -20,6 +20,7 @@ ROOMS = {
   'corruptions',
   'crd',
   'data',
+  'deck',
   'evaluate',
   'export',
   'fourier',

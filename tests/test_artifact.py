@@ -5,6 +5,7 @@ import json
 
 import exports
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
@@ -12,8 +13,10 @@ from safetensors import safe_open
 
 from rcj import carry as carry_lib
 from rcj import experiment, export, files, models, phases, recipe, results, tree
+from rcj.export import artifact
 from rcj.export.deployable import deployable
 from rcj.journal import Journal
+from rcj.weights import Biprop
 
 
 def arrays(frozen):
@@ -94,6 +97,39 @@ def test_sizes(tmp_path):
   assert of['int8'].packed < of['masked'].packed
   for s in of.values():
     assert s.gzip < s.packed
+  live = sum(int((x != 0).sum()) for x in jax.tree.leaves(folded.params))
+  assert of['dense'].weight_bits == 32 * live
+  fixed = jax.tree.leaves(models.folded(masked).params)
+  live = sum(int((x != 0).sum()) for x in fixed)
+  # A handful of entries is stored with its zeros.
+  assert 1 <= of['masked'].weight_bits / (32 * live) < 1.01
+  assert of['int8'].weight_bits < 12 * live
+
+
+def test_binary_weights_take_one_bit_each():
+  """Of kernels that learned scores select; BatchNorm gives channels scales."""
+  dense = exports.dense('resnet18')
+  rs = np.random.RandomState(0)
+
+  def score(name, w):
+    learned = name.endswith('kernel') and not name.startswith('head')
+    return jnp.asarray(rs.randn(*w.shape), jnp.float32) if learned else None
+
+  scores = tree.map_named(score, dense.params)
+  binary = dataclasses.replace(dense, scores=scores, effective=Biprop(0.3))
+  params = tree.leaves(models.folded(binary).params)
+  live = {n: int(np.count_nonzero(x)) for n, x in params.items()}
+  learned = [n for n, x in params.items() if score(n, x) is not None]
+  ones = sum(live[n] for n in learned)
+  gains = sum(params[n].shape[-1] for n in learned)
+  found = export.sizes(binary)
+  expected = ones + 32 * (gains + sum(live.values()) - ones)
+  assert 1 <= found.weight_bits / expected < 1.01  # small kernels stay plain
+  assert ones > 0.25 * found.dense / 4
+  assert found.packed < 0.1 * found.dense
+  back = artifact.decode(artifact.encode(binary))
+  for name, x in tree.leaves(back.params).items():
+    np.testing.assert_array_equal(x, params[name])
 
 
 def broken_weights(value):

@@ -28,6 +28,11 @@ def signs(density, magnitude, dtype=np.float32):
   return (np.sign(x) * magnitude).astype(dtype).reshape(8, 8, 8, 8)
 
 
+def by_channel(density):
+  magnitudes = np.arange(1, 9, dtype=np.float32) / 3
+  return signs(density, 1) * magnitudes
+
+
 ARRAYS = {
   'dense': (random(1.0), ('all', 'plain')),
   'a scalar': (np.float32(3.14159).reshape(()), ('all', 'plain')),
@@ -43,6 +48,9 @@ ARRAYS = {
   'binary, half of it': (signs(0.5, 0.3), ('bits', 'signs')),
   'binary, a hundredth': (signs(0.01, 0.3), ('gaps', 'signs')),
   'integers as floats': (np.round(random(1.0)), ('all', 'half')),
+  'binary, by channel': (by_channel(1.0), ('all', 'channels')),
+  'half of it, by channel': (by_channel(0.5), ('bits', 'channels')),
+  'a tenth, by channel': (by_channel(0.1), ('gaps', 'channels')),
   'int8': (random(1.0, np.int8), ('all', 'plain')),
   'int8, a tenth': (random(0.1, np.int8), ('gaps', 'plain')),
   'int8, binary': (signs(0.6, 7, np.int8), ('bits', 'signs')),
@@ -100,6 +108,33 @@ def test_parts_worked_out_by_hand():
   assert parts['values'][:3].tolist() == [0x3FC0, 0xC000, 0x3E80]
 
 
+def test_channels_worked_out_by_hand():
+  x = np.float32([[0.7, 2], [-0.7, -2], [0.7, 0], [0, 2]] * 200)
+  how, parts = packing.pack(x)
+  assert how == Packing('bits', 'channels', 1200)
+  assert parts['bits'][:2].tolist() == [0b11111001, 0b11111001]
+  assert parts['first'].tolist() == [np.float32(0.7), 2]
+  assert parts['signs'][:3].tolist() == [0b00110000, 0b11000011, 0b00001100]
+
+
+@pytest.mark.parametrize(
+  ('name', 'bits'),
+  [
+    ('dense', 32 * 4096),
+    ('a tenth', 32 * np.count_nonzero(random(0.1))),
+    ('int8, a tenth', 8 * np.count_nonzero(random(0.1, np.int8))),
+    ('integers as floats', 16 * 4096),
+    ('binary', 4096 + 32),
+    ('binary, half of it', np.count_nonzero(random(0.5)) + 32),
+    ('binary, by channel', 4096 + 8 * 32),
+    ('nothing', 0),
+  ],
+)
+def test_bits_of_values(name, bits):
+  x = ARRAYS[name][0]
+  assert packing.pack(x)[0].value_bits(x.shape, x.dtype) == bits
+
+
 U8, F32 = np.uint8, np.float32
 
 
@@ -114,6 +149,7 @@ U8, F32 = np.uint8, np.float32
     (('all', 'plain', 8), {'values': U8([1] * 8)}, 'must be of type float32'),
     (('all', 'half', 8), {'values': F32([1] * 8)}, 'must be of type uint16'),
     (('bits', 'plain', 2), {'bits': U8([1]), 'values': F32([1, 2])}, '1 ent'),
+    (('all', 'channels', 8), {'signs': U8([0]), 'first': F32([1])}, 'no chan'),
     (('bits', 'signs', 1), {'bits': U8([1]), 'signs': U8([0])}, 'expected par'),
     (('gaps', 'plain', 1), {'gaps': F32([1]), 'values': F32([1])}, 'uint8 or'),
   ],

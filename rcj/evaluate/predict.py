@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +13,14 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from rcj import data, models
+from rcj import deck as decks
+from rcj.deck import Deck
 from rcj.evaluate.suites import Part, Suite, Transform
 from rcj.types import Frozen, Source
 
 # Which cell, then the indices and the classes of a batch.
 _Found = tuple[int, Int[Array, ' B'], Int[Array, ' B']]
+_Result = TypeVar('_Result')
 
 # While the devices classify, the next cells are corrupted; not more than these,
 # because a batch stays on the devices until it is classified.
@@ -37,7 +40,7 @@ class Predictor(Protocol):
   def __call__(
     self, images01: Float[np.ndarray, 'B H W 3']
   ) -> Float[np.ndarray, 'B K']:
-    """Logits of images in 0..1."""
+    """Logits of images in 0..1, some or all of a batch."""
 
 
 class Outcome(NamedTuple):
@@ -49,7 +52,7 @@ class Outcome(NamedTuple):
 
 
 def evaluate(
-  network: Frozen | Predictor,
+  network: Frozen | Deck | Predictor,
   suite: Suite,
   *,
   mesh: jax.sharding.Mesh,
@@ -62,7 +65,7 @@ def evaluate(
   """
   outcomes = []
   for part in suite.parts():
-    _check_labels(suite, part)
+    check_labels(suite, part)
     predicted = classify(
       network, part, mesh=mesh, batch_size=batch_size, transform=suite.transform
     )
@@ -74,7 +77,7 @@ def evaluate(
 
 
 def classify(
-  network: Frozen | Predictor,
+  network: Frozen | Deck | Predictor,
   part: Part,
   *,
   mesh: jax.sharding.Mesh,
@@ -91,8 +94,9 @@ def classify(
   the network, the highest of their logits counts, as on ImageNet-R.
 
   Args:
-    network: placed on the devices of `mesh`; a `Predictor` gets whole batches
-      on the host, and there may be one process only.
+    network: placed on the devices of `mesh`. A deck that is asked per batch
+      sees images of one cell at a time. A `Predictor` gets the images of a
+      batch on the host, and there may be one process only.
     part: the images and their cells.
     mesh: devices with the axis 'data', as many of each process.
     batch_size: images at a time over all devices, rounded up to split evenly.
@@ -102,7 +106,7 @@ def classify(
     ValueError: if the network does not know a class of the images, or a
       `Predictor` meets several processes.
   """
-  if not isinstance(network, Frozen) and jax.process_count() > 1:
+  if not isinstance(network, Frozen | Deck) and jax.process_count() > 1:
     raise ValueError(
       f'{type(network).__name__} runs in one process, not in '
       f'{jax.process_count()}'
@@ -116,20 +120,20 @@ def classify(
   )
   started = _started(network, part, batches, mesh)
   predicted = np.empty((len(part.cells), n), np.int32)
-  for i, index, classes in _late(started, _AHEAD):
+  for i, index, classes in late(started, _AHEAD):
     predicted[i, index[index >= 0]] = classes[index >= 0]
   return predicted
 
 
 def _started(
-  network: Frozen | Predictor,
+  network: Frozen | Deck | Predictor,
   part: Part,
   batches: Iterator[dict[str, np.ndarray]],
   mesh: jax.sharding.Mesh,
 ) -> Iterator[_Found]:
   """Results of each batch in each cell, which may not be there yet."""
-  columns = _columns(network, part.source)
-  if isinstance(network, Frozen):
+  columns = columns_of(network, part.source)
+  if isinstance(network, Frozen | Deck):
     spread = jax.NamedSharding(mesh, jax.P('data'))
     put = functools.partial(jax.make_array_from_process_local_data, spread)
     ask = functools.partial(_classify, columns=columns, mesh=mesh)
@@ -144,7 +148,7 @@ def _started(
       yield i, *ask(network, put(shown), where)
 
 
-def _late(started: Iterator[_Found], ahead: int) -> Iterator[_Found]:
+def late(started: Iterator[_Result], ahead: int) -> Iterator[_Result]:
   """Results as host arrays, each fetched when `ahead` later ones have begun."""
   waiting = collections.deque()
   for found in started:
@@ -156,7 +160,7 @@ def _late(started: Iterator[_Found], ahead: int) -> Iterator[_Found]:
 
 @functools.partial(jax.jit, static_argnames='mesh')
 def _classify(
-  network: Frozen,
+  network: Frozen | Deck,
   images: UInt8[Array, 'B H W 3'],
   index: Int[Array, ' B'],
   columns: Int[np.ndarray, ' K'] | None,
@@ -164,7 +168,11 @@ def _classify(
   mesh: jax.sharding.Mesh,
 ) -> tuple[Int[Array, ' B'], Int[Array, ' B']]:
   """Index and class of each image, on every device."""
-  logits = models.predict(network, images.astype(jnp.float32) / 255)
+  images01 = images.astype(jnp.float32) / 255
+  if isinstance(network, Deck):
+    logits = decks.predict(network, images01, real=index >= 0)
+  else:
+    logits = models.predict(network, images01)
   if columns is not None:
     logits = logits[:, columns]
   everywhere = jax.NamedSharding(mesh, jax.P())
@@ -180,17 +188,22 @@ def _classify_on_host(
   *,
   columns: Int[np.ndarray, ' K'] | None,
 ) -> tuple[Int[np.ndarray, ' B'], Int[np.ndarray, ' B']]:
-  """As `_classify`."""
-  logits = network(images.astype(np.float32) / 255)
+  """As `_classify`, without padding, which a deck would take for images."""
+  real = index >= 0
+  logits = network(images[real].astype(np.float32) / 255)
   if columns is not None:
     logits = logits[:, columns]
-  return index, np.argmax(logits, -1)
+  return index[real], np.argmax(logits, -1)
 
 
-def _columns(
-  network: Frozen | Predictor, source: Source
+def columns_of(
+  network: Frozen | Deck | Predictor, source: Source
 ) -> Int[np.ndarray, ' K'] | None:
-  """The network's outputs for the classes of the images, None for all."""
+  """The network's outputs for the classes of the images, None for all.
+
+  Raises:
+    ValueError: if the network does not know one of them.
+  """
   known, wanted = network.classes, tuple(source.classes)
   if wanted == tuple(known):
     return None
@@ -203,7 +216,8 @@ def _columns(
   return np.array([place[name] for name in wanted], np.int32)
 
 
-def _check_labels(suite: Suite, part: Part) -> None:
+def check_labels(suite: Suite, part: Part) -> None:
+  """Raises ValueError if a part has other labels than its suite."""
   labels = part.source.labels
   if not np.array_equal(labels, suite.labels):
     corruption, severity, _ = part.cells[0]

@@ -31,7 +31,7 @@ MAX_HEADER = 4 << 20
 
 Tensors = Mapping[str, Shaped[np.ndarray, '*shape']]
 
-_TYPES = {'U8', 'U16', 'U32', 'I8', 'I32', 'F32'}
+_TYPES = {'U8', 'U16', 'U32', 'I8', 'I32', 'F16', 'F32'}
 _CAUSE = (
   'usually a download or copy that went wrong; fetch the file again, or export '
   'the network anew'

@@ -12,6 +12,8 @@ values of the entries that are stored
   'plain'  as they are
   'half'   upper halves of float32 values whose lower halves are zero
   'signs'  the first one, and a bit for each that is its negative
+  'channels'  a magnitude for each channel (the last axis), and the sign of each
+           entry: what binary weights are once BatchNorm is part of them
 """
 
 from __future__ import annotations
@@ -45,18 +47,32 @@ class Packing:
   """
 
   positions: Literal['all', 'gaps', 'bits']
-  values: Literal['plain', 'half', 'signs']
+  values: Literal['plain', 'half', 'signs', 'channels']
   count: int
 
-  def lengths(self, size: int) -> dict[str, int]:
-    """{part: its entries}, of an array of `size`, without empty parts."""
-    where = {'all': 0, 'gaps': self.count, 'bits': -(-size // 8)}
+  def lengths(self, shape: tuple[int, ...]) -> dict[str, int]:
+    """{part: its entries}, of an array of this shape, without empty parts."""
+    bits = -(-math.prod(shape) // 8)
+    where = {'all': 0, 'gaps': self.count, 'bits': bits}
     found = {self.positions: where[self.positions]}
-    if self.values == 'signs':
-      found |= {'signs': -(-self.count // 8), 'first': 1}
+    if self.values in ('signs', 'channels'):
+      found |= {'signs': -(-self.count // 8), 'first': self._firsts(shape)}
     else:
       found['values'] = self.count
     return {name: n for name, n in found.items() if n}
+
+  def value_bits(self, shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """Bits of the values alone, without positions, as papers count memory.
+
+    One for each of 'signs' and 'channels', and those of the first ones.
+    """
+    wide = 8 * dtype.itemsize
+    if self.values in ('signs', 'channels'):
+      return self.count + wide * self._firsts(shape)
+    return self.count * (wide // 2 if self.values == 'half' else wide)
+
+  def _firsts(self, shape: tuple[int, ...]) -> int:
+    return shape[-1] if self.values == 'channels' else 1
 
 
 def from_json(told: Any) -> Packing:
@@ -65,7 +81,7 @@ def from_json(told: Any) -> Packing:
     isinstance(told, list)
     and len(told) == 3
     and told[0] in ('all', 'gaps', 'bits')
-    and told[1] in ('plain', 'half', 'signs')
+    and told[1] in ('plain', 'half', 'signs', 'channels')
     and type(told[2]) is int
   )
   if not fine:
@@ -85,10 +101,14 @@ def pack(x: Shaped[np.ndarray, '*shape']) -> tuple[Packing, Parts]:
   flat = np.ravel(x)
   live = np.flatnonzero(_bits(flat))
   chosen = {'all': flat, 'gaps': flat[live], 'bits': flat[live]}
+  channels = _channels(x, whole=len(live) == flat.size)
   ways = {
     Packing(positions, values, len(chosen[positions])): {**where, **parts}
     for positions, where in _positions(live, flat.size).items()
-    for values, parts in _values(chosen[positions]).items()
+    for values, parts in {
+      **_values(chosen[positions]),
+      **channels.get(positions, {}),
+    }.items()
   }
   best = min(ways, key=lambda way: _cost(ways[way]))
   parts = {name: part for name, part in ways[best].items() if part.size}
@@ -112,11 +132,12 @@ def unpack(
     MalformedError: if the parts are not those of such an array.
   """
   size = math.prod(shape)
-  _check(packing, parts, size, dtype)
-  stored = _stored(packing, parts, dtype)
-  if packing.positions == 'all':
-    return stored.reshape(shape)
+  _check(packing, parts, shape, dtype)
   where = _where(packing, parts, size)
+  stored = _stored(packing, parts, dtype)
+  if packing.values == 'channels':
+    channel = np.resize(np.arange(shape[-1], dtype=np.int32), size)[where]
+    stored = stored * parts['first'].ravel()[channel]
   flat = np.zeros(size, dtype)
   flat[where] = stored
   return flat.reshape(shape)
@@ -155,13 +176,33 @@ def _values(chosen: Flat) -> dict[str, Parts]:
   return found
 
 
-def _check(packing: Packing, parts: Parts, size: int, dtype: np.dtype) -> None:
+def _channels(
+  x: Shaped[np.ndarray, '*shape'], *, whole: bool
+) -> dict[str, dict[str, Parts]]:
+  """'channels' for the positions that it can have, none for most arrays."""
+  if x.dtype != np.float32 or x.ndim < 2:
+    return {}
+  rows = x.reshape(-1, x.shape[-1])
+  live, first = _bits(rows) != 0, np.abs(rows).max(0)
+  if not ((np.abs(rows) == first) | ~live).all():
+    return {}
+  parts = {'signs': np.packbits(np.signbit(rows[live])), 'first': first}
+  where = ('all', 'gaps', 'bits') if whole else ('gaps', 'bits')
+  return {positions: {'channels': parts} for positions in where}
+
+
+def _check(
+  packing: Packing, parts: Parts, shape: tuple[int, ...], dtype: np.dtype
+) -> None:
+  size = math.prod(shape)
   whole = packing.positions == 'all'
   if not (packing.count == size if whole else 0 <= packing.count <= size):
     raise MalformedError(
       f'an array of {size} entries cannot store {packing.count} of them'
     )
-  wanted = packing.lengths(size)
+  if packing.values == 'channels' and (len(shape) < 2 or dtype != np.float32):
+    raise MalformedError(f'{dtype} values of shape {shape} have no channels')
+  wanted = packing.lengths(shape)
   got = {name: part.size for name, part in parts.items()}
   if wanted != got:
     raise MalformedError(f'expected parts of {wanted} entries, got {got}')
@@ -185,6 +226,9 @@ def _kinds(name: str, packing: Packing, dtype: np.dtype) -> tuple:
 
 
 def _stored(packing: Packing, parts: Parts, dtype: np.dtype) -> Flat:
+  if packing.values == 'channels':
+    flipped = _mask(parts.get('signs'), packing.count)
+    return np.where(flipped, dtype.type(-1), dtype.type(1))
   if packing.values == 'signs':
     first = parts['first'].ravel()
     flipped = _mask(parts.get('signs'), packing.count)
@@ -197,7 +241,9 @@ def _stored(packing: Packing, parts: Parts, dtype: np.dtype) -> Flat:
 
 def _where(
   packing: Packing, parts: Parts, size: int
-) -> Int[np.ndarray, ' m'] | Bool[np.ndarray, ' n']:
+) -> Int[np.ndarray, ' m'] | Bool[np.ndarray, ' n'] | slice:
+  if packing.positions == 'all':
+    return slice(None)
   if packing.positions == 'bits':
     mask = _mask(parts['bits'], size)
     if mask.sum() != packing.count:

@@ -17,8 +17,8 @@ import numpy as np
 from etils import epath
 from jaxtyping import Array, Float
 
-from rcj import models
-from rcj.export import artifact, metadata, stablehlo
+from rcj import deck, models
+from rcj.export import artifact, decks, metadata, stablehlo
 from rcj.export.metadata import Metadata
 
 Images = Float[np.ndarray, 'B H W 3']
@@ -80,7 +80,8 @@ def opened(
   """A file of a network in the program of this name.
 
   Args:
-    name: 'jax' for artifacts, 'onnx', 'stablehlo' or 'litert' for exports.
+    name: 'jax' for artifacts, those of decks too; 'onnx', 'stablehlo' or
+      'litert' for exports.
     path: the file.
     threads: to compute with, None for as many as it likes. jax and stablehlo
       always use those of the process, which `latency.on_cores` binds.
@@ -115,10 +116,13 @@ def needed(module: str, extra: str) -> types.ModuleType:
 
 def _jax(path: epath.Path, threads: int | None) -> tuple[Metadata, Program]:
   del threads
-  network = artifact.load(path)
-  provenance = artifact.describe(path)['provenance']
-  told = Metadata(network.classes, network.preprocessing, provenance)
-  return told, _compiled(models.predict, (network,))
+  record = artifact.describe(path)
+  of_deck = artifact.is_deck(record)
+  network = decks.load_deck(path) if of_deck else artifact.load(path)
+  told = Metadata(network.classes, network.preprocessing, record['provenance'])
+  return told, _compiled(
+    deck.predict if of_deck else models.predict, (network,)
+  )
 
 
 def _stablehlo(

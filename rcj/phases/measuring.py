@@ -23,6 +23,7 @@ from rcj import (
   weights,
 )
 from rcj.carry import Carry, Env, frozen
+from rcj.deck import Deck
 from rcj.types import Frozen
 
 
@@ -70,6 +71,7 @@ def costs(network: Frozen) -> dict[str, int | float]:
     'bytes': _bytes(network.model),
     'packed_bytes': stored.packed,
     'gzip_bytes': stored.gzip,
+    'weight_bits': stored.weight_bits,
     'dtype': _dtype(network.model),
   }
 
@@ -160,7 +162,7 @@ class Evaluate:
 
 
 def measure(
-  network: Frozen | evaluate.Predictor,
+  network: Frozen | Deck | evaluate.Predictor,
   suites: Sequence[evaluate.Suite],
   *,
   workdir: epath.Path,

@@ -24,6 +24,7 @@ class Costs:
       is int8.
     packed_bytes: of its artifact without provenance.
     gzip_bytes: of that, compressed by gzip.
+    weight_bits: of the values in it, without their positions.
     latency_ms: median of one batch.
     runtime: what ran it.
     threads: how many.
@@ -37,6 +38,7 @@ class Costs:
   bytes: float = math.nan
   packed_bytes: float = math.nan
   gzip_bytes: float = math.nan
+  weight_bits: float = math.nan
   latency_ms: float = math.nan
   runtime: str = ''
   threads: float = math.nan
@@ -47,7 +49,8 @@ class Costs:
 PLACE = 'measured in'  # the column of words
 CAPTION = (
   'dense: float32, before channels were removed; MACs and bytes of weights '
-  'count masked ones too; packed and gzip: the artifact without provenance'
+  'count masked ones too; values: of weights left, without their positions; '
+  'packed and gzip: the artifact without provenance'
 )
 _FIELDS = dataclasses.fields(Costs)
 
@@ -126,6 +129,7 @@ _SHOWN: Mapping[str, Callable[[Costs], str]] = {
   'MACs': _amount('macs'),
   'dense\nweights': _amount('dense_bytes', 'B'),
   'weights': _amount('bytes', 'B'),
+  'values': lambda costs: _short(costs.weight_bits / 8, 'B'),
   'packed': _amount('packed_bytes', 'B'),
   'gzip': _amount('gzip_bytes', 'B'),
   'latency': _latency,

@@ -37,7 +37,7 @@ def heat_map(lines: Sequence[Line]) -> Figure:
   # One column's width of white parts the two summaries from the corruptions.
   x = [0, 1, *(i + 2.35 for i in range(len(corruptions)))]
   top = float(np.nanmax(values)) or 1.0
-  colours = _sequential()
+  colours = style.sequential()
   for column, centre in zip(values.T, x, strict=True):
     for row, value in enumerate(column):
       _cell(ax, centre, row, value, value / top, colours)
@@ -91,11 +91,3 @@ def _cell(
   ax.text(
     x, row, f'{value:.1f}', ha='center', va='center', color=colour, fontsize=7
   )
-
-
-def _sequential() -> Any:
-  """One hue, lightness falling evenly: reads the same in grey."""
-  from matplotlib.colors import LinearSegmentedColormap
-
-  stops = ['#f6f8fb', '#c3d5ea', '#7ba3cc', '#3a6ea5', '#16365c']
-  return LinearSegmentedColormap.from_list('rcj', stops)

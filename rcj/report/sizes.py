@@ -105,7 +105,9 @@ def _shifts(lines: Sequence[Line]) -> dict[int, float]:
   }
 
 
-def size_axis(ax: Axes, sizes: Sequence[int]) -> None:
+def size_axis(
+  ax: Axes, sizes: Sequence[float], label: str = 'parameters left'
+) -> None:
   """Makes x a logarithmic axis with few ticks that holds these sizes."""
   from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
@@ -122,7 +124,7 @@ def size_axis(ax: Axes, sizes: Sequence[int]) -> None:
   ax.xaxis.set_major_locator(LogLocator(subs=steps, numticks=20))
   ax.xaxis.set_minor_locator(NullLocator())
   ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _short(x)))
-  ax.set_xlabel('parameters left')
+  ax.set_xlabel(label)
 
 
 def _short(count: float) -> str:

@@ -1,4 +1,4 @@
-"""One look for all figures: fonts, colours, markers, SVG output."""
+"""One look for all figures: fonts, colours, markers, SVG and PNG output."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
   from matplotlib.axes import Axes
+  from matplotlib.colors import LinearSegmentedColormap
   from matplotlib.figure import Figure
 
 WIDTH = 7.2  # inches, two columns of a paper
@@ -57,6 +58,14 @@ RC = {
   'svg.fonttype': 'path',
   'svg.hashsalt': 'rcj',
 }
+
+
+def sequential() -> LinearSegmentedColormap:
+  """One hue, lightness falling evenly: reads the same in grey."""
+  from matplotlib.colors import LinearSegmentedColormap
+
+  stops = ['#f6f8fb', '#c3d5ea', '#7ba3cc', '#3a6ea5', '#16365c']
+  return LinearSegmentedColormap.from_list('rcj', stops)
 
 
 def marks(methods: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -129,6 +138,13 @@ def svg(figure: Figure) -> bytes:
     ax.set_position([round(v, 6) for v in ax.get_position().bounds])
   buffer = io.BytesIO()
   figure.savefig(buffer, format='svg', metadata={'Date': None})
+  return buffer.getvalue()
+
+
+def png(figure: Figure) -> bytes:
+  """The figure as PNG."""
+  buffer = io.BytesIO()
+  figure.savefig(buffer, format='png', dpi=200)
   return buffer.getvalue()
 
 

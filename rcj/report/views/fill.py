@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import pathlib
 import string
 from collections import defaultdict
@@ -143,6 +144,7 @@ def _outcome(
     parameters=firsts[0].parameters if firsts else 0,
     nonzero=round(mean([row.nonzero for row in firsts])),
     ratio=mean([row.ratio for row in firsts]),
+    bits=mean([row.costs.weight_bits for row in firsts]) or math.nan,
   )
 
 

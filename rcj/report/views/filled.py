@@ -70,6 +70,8 @@ class Outcome:
     parameters: of the dense architecture; 0 where nothing has been run.
     nonzero: parameters left, mean over seeds, rounded; 0 likewise.
     ratio: parameters / nonzero, mean over seeds; 0 likewise.
+    bits: of the weights that are stored, without their positions, mean over
+      seeds; nan where that is not known.
     best: columns in which the cell is the best of its table's panel, and the
       difference to the runner-up is resolved.
   """
@@ -81,6 +83,7 @@ class Outcome:
   parameters: int
   nonzero: int
   ratio: float
+  bits: float = math.nan
   best: frozenset[Column] = frozenset()
 
   @property

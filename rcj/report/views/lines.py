@@ -1,4 +1,4 @@
-"""Lines over a measured size: compression ratio, or parameters left."""
+"""Lines over a measured size: ratio, parameters left, or bits of weights."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Doublings, of which 5, 10, 20 and 40 are what papers prune to.
 _RATIOS = (1, 2.5, *(5 * 2**i for i in range(10)))
+_SIZES = {'nonzero': 'parameters left', 'bits': 'bits of weights'}
 _BANDS = 4  # that can be told apart; more series have whiskers
 _LINES = 3  # of the list of what was not run
 
@@ -48,7 +49,12 @@ def _curves(
 ) -> None:
   series = filled.series
   for i, name in enumerate(series):
-    own = [o for o in panel.measured if o.cell.series == name]
+    # A size that is not known is no place on the axis.
+    own = [
+      o
+      for o in panel.measured
+      if o.cell.series == name and _size(o, filled.view.axis) > 0
+    ]
     if own and len(series) <= _BANDS:
       _curve(panel, own, filled.view.axis, marks[name], band=len(own) > 1)
     elif own:
@@ -113,9 +119,10 @@ def _axis(panel: Panel, filled: Filled) -> None:
   from matplotlib.ticker import FixedLocator, NullLocator
 
   known = [o for o in filled.outcomes if o.seeds]
-  if filled.view.axis == 'nonzero':
-    own = [o.nonzero for o in panel.measured] or [o.nonzero for o in known]
-    size_axis(panel.ax, own)
+  axis = filled.view.axis
+  if axis in _SIZES:
+    sizes = [_size(o, axis) for o in panel.measured or known]
+    size_axis(panel.ax, [x for x in sizes if x > 0] or [1], _SIZES[axis])
   else:
     panel.ax.set_xscale('log')
     ratios = [o.ratio for o in known]
