@@ -42,7 +42,7 @@ def test_a_claim_is_read_and_written(text, expected):
     ('clean better', 'what must be true'),
     ('lower', "'' is no error"),
     ('clean, lower', "'' is no error"),
-    ('rendition lower', "'rendition' is no error.*clean, corrupted, shifts, light"),
+    ('rendition lower', "'rendition' is no.*clean, corrupted, shifts, light"),
     ('clean:pgd lower', "'clean:pgd' is no error"),
     ('heavy: lower', "'heavy:' is no error"),
     ('clean light lower', "'clean light' is no error"),
