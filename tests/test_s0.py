@@ -135,6 +135,19 @@ def test_pruned_filters_may_be_taken_away_before_fine_tuning():
     recipe(method='l1', groups='outer')
 
 
+def test_recalibration_is_measured_apart_from_fine_tuning():
+  how = {'method': 'l1', 'teacher': 'none', 'augment': 'augmix'}
+  plain, made = recipe(**how), recipe(**how, recalibrate=20)
+  added = ['RecalibrateBN', 'Evaluate']
+  assert kinds(made)[2:6] == ['Prune', *added, 'Train']
+  assert (*made[:3], *made[5:]) == plain
+  assert (made[3].steps, made[3].batch_size) == (20, plain[1].batch_size)
+  assert made[4].method == 'AugMix + L1 filter, recalibrated'
+  assert made[4].network != made[-2].network
+  with pytest.raises(ValueError, match=r'just pruned by gw.*hydra'):
+    recipe(method='hydra', recalibrate=20)
+
+
 def test_a_network_can_be_its_own_teacher():
   own = recipe(
     method='hydra_kd', augment='augmix', teacher='augmix', teacher_width=0.5

@@ -51,6 +51,9 @@ class S0:
     groups: filters that filter methods prune: 'coupled' prunes all, those that
       additions tie as one; 'inner' those inside residual blocks alone.
     shrink: take pruned filters away before fine-tuning, which is then faster.
+    recalibrate: batches of training images, not augmented, that re-estimate
+      BatchNorm's statistics after pruning; the network is measured there, as
+      'recalibrated', apart from fine-tuning. 0 leaves both out.
     epochs: of training from random weights.
     mask_epochs: of learning masks (Hydra).
     finetune_epochs: after pruning; Hydra's mask_epochs are taken off, so that
@@ -111,6 +114,7 @@ class S0:
   nonzero: int = 0
   groups: str = 'coupled'
   shrink: bool = False
+  recalibrate: int = 0
   epochs: float = 160.0
   mask_epochs: float = 160.0
   finetune_epochs: float = 320.0

@@ -19,6 +19,7 @@ from rcj.phases import (
   Load,
   Prune,
   Quantize,
+  RecalibrateBN,
   Restore,
   Save,
   Shrink,
@@ -106,6 +107,11 @@ def _check(config: S0) -> None:
     raise ValueError(
       'shrink and groups are about whole filters, which only the methods '
       f'{", ".join(FILTERS)} prune, not {config.method!r}'
+    )
+  if config.recalibrate and config.method not in PRUNE:
+    raise ValueError(
+      f'recalibrate={config.recalibrate} is of networks that were just pruned '
+      f'by {", ".join(PRUNE)}, not of {config.method!r}'
     )
   _known('quantize', config.quantize, ('', 'int8'))
   if config.quantize_epochs and not config.quantize:
@@ -270,9 +276,14 @@ def _teacher_file(config: S0) -> pathlib.Path | None:
 
 def _prune(config: S0) -> tuple[Phase, ...]:
   _, how = PRUNE[config.method]
+  recalibrated = (
+    RecalibrateBN(config.recalibrate, config.batch_size),
+    Evaluate(f'{_learned(config)}, recalibrated', 'recalibrated'),
+  )
   return (
     Prune(**how, groups=config.groups, **_size(config)),
     *((Shrink(),) if config.shrink else ()),
+    *(recalibrated if config.recalibrate else ()),
     config.training(config.augment, epochs=config.finetune_epochs),
   )
 
