@@ -13,6 +13,7 @@ with its gate to artifact/deck.rcj.
 
 import functools
 import sys
+from typing import Any
 
 import jax
 from absl import app, flags, logging
@@ -21,6 +22,7 @@ from ml_collections import config_flags
 from parsing import parse
 
 from rcj import experiment
+from rcj.augment import Views
 from rcj.phases import deck_rows
 from rcj.s0 import training
 
@@ -32,6 +34,20 @@ _METHOD = flags.DEFINE_string(
   'method', None, "Label in tables; 'CARD-Deck of 4' of four by default."
 )
 flags.mark_flags_as_required(['config', 'workdir'])
+
+
+def scheme(config: Any, augment: str) -> Views:
+  """What networks saw that were trained with an augmentation.
+
+  Raises:
+    ValueError: if it was read from files, which the gate does not see.
+  """
+  if training.from_files(config, augment):
+    raise ValueError(
+      f'members were trained with {augment} from files, which a gate cannot be '
+      'built from; leave out deepaugment_root for Noise2Net in its place'
+    )
+  return training.views(config, augment)
 
 
 def main(argv: list[str]) -> None:
@@ -49,7 +65,7 @@ def main(argv: list[str]) -> None:
       jax.random.key(config.seed),
       cards,
       train=sets.train,
-      views=functools.partial(training.views, config),
+      views=functools.partial(scheme, config),
     )
     experiment.claim(workdir, config)
     with experiment.alone(workdir):

@@ -32,6 +32,11 @@ TITLE = flags.DEFINE_string(
 NOTE = flags.DEFINE_multi_string(
   'note', [], 'A paragraph below the headline; may be repeated.'
 )
+PICTURE = flags.DEFINE_multi_string(
+  'picture',
+  [],
+  'A PNG to show, such as heat_map.png of launch/fourier.py; may be repeated.',
+)
 REFERENCE = flags.DEFINE_string(
   'reference',
   None,
@@ -64,6 +69,7 @@ def main(argv: Sequence[str]) -> None:
       notes=NOTE.value,
       reference=REFERENCE.value,
       sweep=sweep,
+      pictures=list(map(pathlib.Path, PICTURE.value)),
     )
     if FIGURES.value:
       report.write_files(sweep, FIGURES.value)

@@ -10,6 +10,8 @@ command. What is finished is skipped, what was stopped continues; --set gives
 any field of the config, and may be repeated.
 """
 
+import dataclasses
+import json
 import pathlib
 import shlex
 import subprocess
@@ -40,6 +42,9 @@ _DRY_RUN = flags.DEFINE_bool(
 )
 flags.mark_flag_as_required('data_root')
 
+Runs = dict[frozenset, tuple[str | None, ...]]
+Hands = list[tuple[grid.View, tuple[str, ...]]]
+
 _CONFIG = 'configs/cards.py'
 _DENSITY, _AUGMENTS = 0.05, ('none', 'augmix')
 # Whose heat maps are drawn; the dense one of an augmentation comes first.
@@ -57,15 +62,17 @@ def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f'unknown arguments: {argv[1:]}')
   folder = pathlib.Path(_WORKDIR.value).resolve()
-  cards, decks = folder / 'cards', folder / 'decks'
-  failed = _run(sweep(cards))
-  runs = finished(cards)
-  failed |= _each(deal(runs, cards, decks))
-  failed |= _each(maps(runs, cards, folder / 'maps'))
-  report = ['launch/report.py', str(cards), f'--out={folder / "report.html"}']
-  report += [str(decks)] if decks.is_dir() else []
-  report += [f'--figures={folder / "figures"}', '--title=Paper S2']
-  failed |= _run(report)
+  failed = _run(sweep(folder / 'cards'))
+  runs = finished(folder)
+  hands = deal(runs)
+  for deck, hand in hands:
+    failed |= _run(measure(deck, hand, folder))
+  for command in maps(runs, folder):
+    failed |= _run(command)
+  if not _DRY_RUN.value:
+    views = (*swept(folder), *s2.deck_views(measured(hands, folder)))
+    grid.write(views, folder)
+  failed |= _run(report(folder))
   sys.exit(int(failed))
 
 
@@ -79,68 +86,110 @@ def sweep(folder: pathlib.Path) -> list[str]:
   ]
 
 
-def finished(folder: pathlib.Path) -> dict[frozenset, tuple[str, ...]]:
-  """{config fields: run directories with an artifact, by seed}."""
-  found = {}
-  for view in grid.read(folder):
-    for cell in view.cells:
-      found[frozenset(cell.fields.items())] = tuple(
-        run
-        for run in cell.runs
-        if (folder / run / 'artifact' / 'network.rcj').is_file()
-      )
-  return found
+def swept(folder: pathlib.Path) -> tuple[grid.View, ...]:
+  """The views of the sweep, with runs relative to `folder`."""
+  return tuple(
+    dataclasses.replace(
+      view,
+      cells=tuple(
+        dataclasses.replace(
+          cell, runs=tuple(f'cards/{run}' for run in cell.runs)
+        )
+        for cell in view.cells
+      ),
+    )
+    for view in grid.read(folder / 'cards')
+  )
 
 
-def deal(
-  runs: dict[frozenset, tuple[str, ...]],
-  cards: pathlib.Path,
-  folder: pathlib.Path,
-) -> list[list[str]]:
-  """The commands that measure decks."""
+def finished(folder: pathlib.Path) -> Runs:
+  """{config fields: run for each seed, None where it is not finished}."""
+  return {
+    frozenset(cell.fields.items()): tuple(
+      run if (folder / run / 'artifact' / 'network.rcj').is_file() else None
+      for run in cell.runs
+    )
+    for view in swept(folder)
+    for cell in view.cells
+  }
+
+
+def deal(runs: Runs) -> Hands:
+  """The decks whose members are finished."""
   made = []
   for deck in s2.decks(density=_DENSITY, augments=_AUGMENTS):
     hand = s2.dealt(deck, runs)
     if hand is None:
-      print(f'{deck.title}: not run, too few of its members are finished')
-      continue
-    made.append(
-      [
-        *('launch/deck.py', *(str(cards / run) for run in hand)),
-        *(f'--config={_CONFIG}', *_fields()),
-        *(f'--method={deck.title}', f'--workdir={folder / deck.name}'),
-      ]
-    )
+      print(f'{deck.title}: not run, some of its members are not finished')
+    else:
+      made.append((deck, hand))
   return made
 
 
-def maps(
-  runs: dict[frozenset, tuple[str, ...]],
-  cards: pathlib.Path,
-  folder: pathlib.Path,
-) -> list[list[str]]:
+def measure(
+  deck: grid.View, hand: tuple[str, ...], folder: pathlib.Path
+) -> list[str]:
+  """The command that measures a deck."""
+  return [
+    *('launch/deck.py', *(str(folder / run) for run in hand)),
+    *(f'--config={_CONFIG}', *_fields()),
+    *(f'--method={deck.title}', f'--workdir={folder / "decks" / deck.name}'),
+  ]
+
+
+def measured(hands: Hands, folder: pathlib.Path) -> list[s2.Dealt]:
+  """The decks that have results."""
+  return [
+    s2.Dealt(
+      deck.title,
+      f'decks/{deck.name}',
+      {_words(folder / run): run for run in hand},
+      gated=len({cell.panel for cell in deck.cells}) > 1,
+    )
+    for deck, hand in hands
+    if (folder / 'decks' / deck.name / 'artifact' / 'deck.rcj').is_file()
+  ]
+
+
+def _words(run: pathlib.Path) -> str:
+  """'lrr, augmix, seed 0', of the run's config."""
+  told = json.loads((run / 'config.json').read_text())
+  return f'{told["method"]}, {told["augment"]}, seed {told["seed"]}'
+
+
+def maps(runs: Runs, folder: pathlib.Path) -> list[list[str]]:
   """The commands that draw heat maps, differences, and spectra."""
   images = (f'--config={_CONFIG}', *_fields())
   made, done = [], set()
   for method, augment in _MAPS:
     fields = s2.fields(method, augment, _DENSITY)
-    own = runs.get(frozenset(fields.items()), ())
-    if not own:
+    (run, *_) = (*runs.get(frozenset(fields.items()), ()), None)
+    if run is None:
       continue
-    out = folder / f'{method}-{augment}'
+    out = folder / 'maps' / f'{method}-{augment}'
     made.append(
       [
-        *('launch/fourier.py', str(cards / own[0]), *images),
+        *('launch/fourier.py', str(folder / run), *images),
         *(f'--images={_IMAGES.value}', f'--out={out}'),
       ]
     )
     done.add(out)
-    dense = folder / f'dense-{augment}'
+    dense = folder / 'maps' / f'dense-{augment}'
     if method != 'dense' and dense in done:
       minus = [f'--minus={dense}', f'--out={out}-minus-dense']
       made.append(['launch/fourier.py', str(out), *minus])
-  spectra = ['--spectra', *images, f'--out={folder / "spectra"}']
+  spectra = ['--spectra', *images, f'--out={folder / "maps" / "spectra"}']
   return [*made, ['launch/fourier.py', *spectra]]
+
+
+def report(folder: pathlib.Path) -> list[str]:
+  """The command that writes tables, figures, claims and heat maps."""
+  pictures = sorted((folder / 'maps').glob('*/*.png'))
+  return [
+    *('launch/report.py', str(folder), f'--out={folder / "report.html"}'),
+    *(f'--figures={folder / "figures"}', '--title=Paper S2'),
+    *(f'--picture={path}' for path in pictures),
+  ]
 
 
 def _fields() -> list[str]:
@@ -149,11 +198,6 @@ def _fields() -> list[str]:
     f'--config.data_root={root}',
     *(f'--config.{word}' for word in _SET.value),
   ]
-
-
-def _each(commands: list[list[str]]) -> bool:
-  failures = [_run(command) for command in commands]
-  return any(failures)
 
 
 def _run(command: list[str]) -> bool:

@@ -34,6 +34,8 @@ class Cell:
       and in lines, whose axis is measured; part of a claim's pair.
     runs: run directories, one per seed, relative to the sweep's folder; empty
       until a sweep named them.
+    network: label of the network within each run, '' for the one that was
+      evaluated last.
   """
 
   fields: Mapping[str, Scalar]
@@ -41,6 +43,7 @@ class Cell:
   panel: str = ''
   x: str = ''
   runs: tuple[str, ...] = ()
+  network: str = ''
 
 
 @dataclasses.dataclass(frozen=True)

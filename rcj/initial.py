@@ -7,7 +7,6 @@ normal", "signed kaiming constant", and the scaling by the density).
 from __future__ import annotations
 
 import math
-import zlib
 
 import jax
 import jax.numpy as jnp
@@ -35,8 +34,8 @@ def kaiming_normal(
   def leaf(name, w, mask):
     if mask is None:
       return w
-    own = jax.random.fold_in(key, zlib.crc32(name.encode()))
-    return _std(w.shape, density) * jax.random.normal(own, w.shape)
+    noise = jax.random.normal(tree.leaf_key(key, name), w.shape)
+    return _std(w.shape, density) * noise
 
   return tree.map_named(leaf, params, eligible)
 

@@ -8,7 +8,6 @@ scores are `[1,1,1,C]` on convolution kernels.
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -33,7 +32,7 @@ def magnitude(params: Params, eligible: Masks) -> Scores:
 def random(key: Key[Array, ''], params: Params, eligible: Masks) -> Scores:
   """Uniform noise in 0..1; each leaf's noise depends on its name alone."""
   return _where_eligible(
-    lambda name, w: jax.random.uniform(_leaf_key(key, name), w.shape),
+    lambda name, w: jax.random.uniform(tree.leaf_key(key, name), w.shape),
     params,
     eligible,
   )
@@ -92,7 +91,7 @@ def random_filter(
 
   def noise(kernels):
     channels = weights[kernels[0]].shape[-1]
-    return jax.random.uniform(_leaf_key(key, kernels[0]), (channels,))
+    return jax.random.uniform(tree.leaf_key(key, kernels[0]), (channels,))
 
   return _filter_scores(noise, params, tree.leaves(eligible), groups)
 
@@ -157,14 +156,9 @@ def _drawn(
   def leaf(name, w, mask):
     if mask is None:
       return None
-    return jnp.where(mask, draw(_leaf_key(key, name), w.shape), 0)
+    return jnp.where(mask, draw(tree.leaf_key(key, name), w.shape), 0)
 
   return tree.map_named(leaf, params, eligible)
-
-
-def _leaf_key(key: Key[Array, ''], name: str) -> Key[Array, '']:
-  # A hash, not a position: a new layer leaves the noise of others as it was.
-  return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
 def _where_eligible(

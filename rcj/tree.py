@@ -8,10 +8,12 @@ matches nothing is an error, because it is nearly always a misspelt layer.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+from jaxtyping import Array, Key
 
 from rcj.types import PyTree
 
@@ -41,6 +43,11 @@ def map_named(f: Callable[..., Any], tree: PyTree, *rest: PyTree) -> PyTree:
   None leaves of `tree` are skipped; those of `rest` are passed on as None.
   """
   return jax.tree.map_with_path(lambda p, *x: f(name(p), *x), tree, *rest)
+
+
+def leaf_key(key: Key[Array, ''], name: str) -> Key[Array, '']:
+  """A leaf's own key; a new leaf leaves those of others as they were."""
+  return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
 def select(tree: PyTree, pattern: str) -> PyTree:

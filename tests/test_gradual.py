@@ -7,9 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import short_runs
+import tiny
 from short_runs import INIT, equal, short
 
 from rcj import masks, phases, recipe, train, tree
+from rcj.checkpoint import opened
+from rcj.phases import loop
 from rcj.phases.gradual import sparsify
 
 digits = short_runs.digits
@@ -116,6 +119,50 @@ def test_scores_select_fewer_and_fewer_and_compile_once(env):
     )
 
 
+class StoppedError(Exception):
+  pass
+
+
+def stopped_and_continued(steps, folder, digits, monkeypatch):
+  """What a run gives that is stopped after its first checkpoint."""
+
+  def run():
+    with opened(folder / 'checkpoints') as checkpoints:
+      how = {'checkpoints': checkpoints, 'checkpoint_every': 3}
+      return recipe.run(steps, tiny.environment(folder, digits, **how))
+
+  def save_and_stop(carry, env):
+    real(carry, env)
+    env.checkpoints.wait()
+    raise StoppedError
+
+  real = loop.save
+  monkeypatch.setattr(loop, 'save', save_and_stop)
+  with pytest.raises(StoppedError):
+    run()
+  monkeypatch.undo()
+  return run()
+
+
+@pytest.mark.parametrize('scored', [False, True])
+def test_a_stopped_run_ends_with_the_same_bits(
+  env, tmp_path, digits, monkeypatch, scored
+):
+  # An update at every step, so that one follows the checkpoint at once.
+  falling = phases.Gradual(0.2, initial=0.5, end=1.0, updates=6)
+  steps = (INIT, short(6, gradual=falling))
+  if scored:
+    find = phases.InitScores(density=0.2, scope='global', init='uniform')
+    learn = short(6, trainable=train.SCORES, gradual=falling)
+    steps = (INIT, find, learn)
+  folder = tmp_path / 'stopped'
+  folder.mkdir()
+  again = stopped_and_continued(steps, folder, digits, monkeypatch)
+  once = recipe.run(steps, env)
+  for name in ('params', 'batch_stats', 'masks', 'scores'):
+    equal(getattr(again.state, name), getattr(once.state, name))
+
+
 def test_random_weights_are_signed_constants_without_biases(env):
   carry = recipe.run((INIT, phases.RandomWeights(density=0.5)), env)
   before = tree.leaves(recipe.run((INIT,), env).state.params)
@@ -135,6 +182,32 @@ def test_snapshots_at_fractions(env):
   carry = recipe.run((INIT, learn), env)
   assert int(carry.saved['half'].step) == 3
   assert int(carry.saved['first'].step) == 1
+
+
+def test_a_late_schedule_reaches_its_density():
+  late = phases.Gradual(0.05, begin=0.9, end=1.0)
+  assert [late.at(step, 4) for step in range(5)] == [1, 1, 1, 1, 0.05]
+
+
+def test_gradual_pruning_does_not_begin_within_a_schedule(env):
+  early = short(6, snapshots=((3, 'early'),))
+  falling = short(6, gradual=phases.Gradual(0.3))
+  with pytest.raises(ValueError, match=r'not at step 3.*Rewind'):
+    recipe.run((INIT, early, phases.Rewind('early'), falling), env)
+
+
+def test_a_network_rewound_to_the_end_has_nothing_to_train(env):
+  last = short(6, snapshots=((6, 'last'),))
+  with pytest.raises(ValueError, match='step 6 of 6'):
+    recipe.run((INIT, last, phases.Rewind('last'), short(6)), env)
+
+
+def test_a_layer_of_one_weight_is_named(env, monkeypatch):
+  said = []
+  monkeypatch.setattr(type(env.journal), 'say', lambda _, x: said.append(x))
+  falling = phases.Gradual(0.001, end=0.5, updates=1)
+  recipe.run((INIT, short(6, gradual=falling)), env)
+  assert any('one weight is left' in x and 'kernel' in x for x in said)
 
 
 def test_impossible_schedules_are_refused():

@@ -239,3 +239,36 @@ def test_runs_of_a_sweep_may_lie_deeper(tmp_path):
   grid.write([grid.View('v', 'A view.', 'table', (cell,))], tmp_path)
   (outcome,) = synthetic_sweep.filled(tmp_path)['v'].outcomes
   assert outcome.status == '1 of 2 seeds'
+
+
+def test_a_cell_may_name_a_network_of_its_run(tmp_path):
+  synthetic_runs.write(
+    tmp_path / 'x',
+    networks=[
+      ('a', 'A', 9, 9, 5.0, 20.0, 30.0),
+      ('b', 'B', 9, 3, 9.0, 9.0, 9.0),
+    ],
+    n=20,
+  )
+  cells = [
+    grid.Cell({}, name, runs=('x',), network=name) for name in ('', 'a', 'c')
+  ]
+  grid.write([grid.View('v', 'A view.', 'table', tuple(cells))], tmp_path)
+  last, first, none = synthetic_sweep.filled(tmp_path)['v'].outcomes
+  assert (last.nonzero, first.nonzero) == (3, 9)
+  assert none.status == 'not run'
+
+
+def test_pictures_stand_in_the_page(tmp_path):
+  path = tmp_path / 'lrr minus dense' / 'difference.png'
+  path.parent.mkdir()
+  path.write_bytes(b'\x89PNG')
+  synthetic_runs.write(
+    tmp_path / 'x', networks=[('a', 'A', 9, 9, 5.0, 20.0, 30.0)], n=20
+  )
+  rows = report.read([tmp_path / 'x'])
+  page = report.write_html(
+    rows, tmp_path / 'r.html', title='t', pictures=[path]
+  ).read_text()
+  assert 'data:image/png;base64,iVBORw==' in page
+  assert 'lrr minus dense' in page

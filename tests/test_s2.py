@@ -155,11 +155,28 @@ def test_the_progressive_schedule_is_of_masks_below_one_half():
   assert made('bp', progressive=0.1, density=0.6)[3].gradual is None
 
 
+def test_random_weights_may_be_scaled_by_the_density():
+  assert made('ep')[1].density == 1
+  assert made('ep', mask_scaled=True)[1].density == 0.1
+
+
+def test_attacks_begin_from_the_dense_network_too():
+  steps = made('lrr', attack_images=20)
+  (attack,) = [p for p in steps if isinstance(p, phases.Attack)]
+  assert steps[2] == phases.Save(attack.parent)
+  (attack,) = [
+    p for p in made('ep', attack_images=20) if isinstance(p, phases.Attack)
+  ]
+  assert attack.parent is None
+
+
 def test_labels_name_augmentation_and_method():
   config = s2.configure(Family, 'lrr')
   assert label(config) == 'LRR'
   config.augment = 'gaussian'
   assert label(config) == 'Gaussian noise + LRR'
+  config.quantize = 'int8'
+  assert label(config) == 'Gaussian noise + LRR + int8'
 
 
 @pytest.mark.parametrize(
@@ -170,6 +187,10 @@ def test_labels_name_augmentation_and_method():
     ({'rewind': 0.0}, 'rewind is a fraction'),
     ({'augment': 'mixup'}, "'mixup'"),
     ({'mask_norm': 'group'}, "'group'"),
+    ({'mask_scope': 'blob', 'method': 'ep'}, "'layer' or 'global', not 'blob'"),
+    ({'ratio': 7.0, 'shrink': True}, 'ratio, shrink are fields of S0'),
+    ({'quantize': 'int4'}, "no quantize 'int4'"),
+    ({'method': 'bp', 'pretrained_root': 'nets'}, 'on random weights'),
   ],
 )
 def test_what_cannot_be_run_is_refused(fields, message):
@@ -213,3 +234,36 @@ def test_model_info_is_what_robustbench_wants(tmp_path):
   assert told['dataset'] == 'cifar10'
   assert '50 of 1,000 parameters' in told['footnote']
   assert '2 corruptions at severities 3 of 500 images' in told['footnote']
+
+
+def test_a_deck_waits_for_its_own_seeds():
+  """A later seed does not stand in for one that is missing."""
+  (deck,) = [
+    d
+    for d in s2.decks(density=0.05, augments=('none', 'augmix'))
+    if d.name == 'lrr-1'
+  ]
+  runs = {frozenset(c.fields.items()): ('a', 'b') for c in deck.cells}
+  assert s2.dealt(deck, runs) == ('a', 'a')
+  runs[frozenset(deck.cells[1].fields.items())] = (None, 'b')
+  assert s2.dealt(deck, runs) is None
+  assert s2.dealt(deck, {}) is None
+
+
+def test_views_of_decks_name_a_network_of_each_run():
+  deck = s2.Dealt(
+    'LRR deck of 2', 'decks/lrr', {'a': 'x', 'b': 'y'}, gated=True
+  )
+  alone = s2.Dealt('plain', 'decks/p', {'a': 'x'}, gated=False)
+  views = {v.name: v for v in s2.deck_views([deck, alone])}
+  assert set(views) == {'decks', 'deck_memory', 'claim5', 'claim6'}
+  assert [c.network for c in views['claim5'].cells] == [
+    'adaptive (batch)',
+    'agnostic',
+  ]
+  assert [c.runs for c in views['claim6'].cells[:2]] == [
+    ('decks/lrr',),
+    ('x',),
+  ]
+  assert {v.name for v in s2.deck_views([alone])} == {*views} - {'claim5'}
+  assert s2.deck_views([]) == ()

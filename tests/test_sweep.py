@@ -10,6 +10,7 @@ import sys
 import time
 from typing import ClassVar
 
+import jax
 import pytest
 from rich.console import Console
 from sweep_config import Small
@@ -22,6 +23,7 @@ from rcj.sweep.board import Outcome
 from rcj.sweep.devices import slots
 from rcj.sweep.progress import activity
 from rcj.sweep.reuse import Reuse
+from rcj.sweep.worker import forget_programs
 
 # States
 
@@ -303,3 +305,15 @@ def test_suites_follow_their_own_fields_and_data():
   assert reuse.suites(Counting(test_size=9), data) == (data, 9)
   longer = Counting(epochs=5.0)
   assert reuse.suites(longer, reuse.load_data(longer)) == ([5.0], 32)
+
+
+def test_programs_are_dropped_where_they_have_come_to_many():
+  calls = []
+  double = jax.jit(lambda x: calls.append(x) or 2 * x)
+  double(1.0)
+  forget_programs()
+  double(1.0)
+  assert len(calls) == 1  # traced once
+  forget_programs(most=0)
+  double(1.0)
+  assert len(calls) == (2 if pathlib.Path('/proc/self/maps').exists() else 1)

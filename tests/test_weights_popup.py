@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rcj import initial, masks, scores, weights
+from rcj import initial, masks, phases, scores, weights
 from rcj.types import Frozen
 
 
@@ -160,6 +160,11 @@ def test_a_layer_without_survivors_has_gain_zero_or_keeps_its_largest():
   kept = weights.biprop(*args)['a']['kernel']
   assert int((kept != 0).sum()) == 1
   assert np.all(np.isfinite(kept))
+
+
+def test_scopes_are_known():
+  with pytest.raises(ValueError, match="not 'network'"):
+    phases.InitScores(density=0.5, scope='network')
 
 
 def test_uniform_scores_and_kaiming_weights_have_their_spread():

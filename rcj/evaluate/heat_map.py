@@ -42,8 +42,8 @@ def heat_map(
   """Error rate under each frequency, centred; goes on where it was stopped.
 
   The folder gets heat_map.npy and meta.json; counts of finished frequencies are
-  kept in between, so that a run which is killed loses no more than a group of
-  them, and gives the same bits in the end.
+  kept in between, so that a run which is killed loses no more than two groups
+  of them, and gives the same bits in the end.
 
   Args:
     network: see `wrong_answers`, as for the arguments not named here.

@@ -157,7 +157,7 @@ def _count(
 ) -> Int[Array, ' F']:
   shown = _shown(key, batch, waves, norm)
   if isinstance(network, Deck):
-    logits = decks.predict(network, shown, batch.labels >= 0)
+    logits = decks.predict(network, shown, real=batch.labels >= 0)
   else:
     logits = models.predict(network, shown)
   return _wrong(logits, batch.labels, columns)

@@ -64,7 +64,8 @@ def read(place: epath.PathLike) -> Card:
   network, told = export.load(path), export.describe(path)['provenance']
   told = told if isinstance(told, dict) else {}
   rows, config = told.get('results'), told.get('config') or {}
-  if not rows or 'augment' not in config:
+  costs_known = rows and all(rows[0].get(name) for name in _SUMS[:2])
+  if not costs_known or 'augment' not in config:
     raise ValueError(
       f'{path} does not say how its network was trained and what it costs; '
       'files that the last phases of launch/run.py write do'
@@ -118,9 +119,10 @@ def measure(
 ) -> None:
   """Writes rows, predictions and artifact/deck.rcj to a run directory.
 
-  Of a deck with a gate there are three networks: all members vote, those that
-  the gate chooses for a batch, and those that it chooses for each image. Every
-  batch shows one corruption of one severity.
+  What is finished is left as it is. Of a deck with a gate there are three
+  networks: all members vote, those that the gate chooses for a batch, and those
+  that it chooses for each image. Every batch shows one corruption of one
+  severity.
 
   Args:
     made: what `assembled` gave.
@@ -135,7 +137,11 @@ def measure(
   Raises:
     ValueError: if the directory holds a deck of other members.
   """
-  _check_same(cards, workdir / FOLDER / _FILE)
+  path = workdir / FOLDER / _FILE
+  _check_same(cards, path)
+  if path.exists():  # written last
+    say(f'{method}: finished, in {workdir}')
+    return
   shared = {**labels, 'run': workdir.name, **costs(made, cards)}
   everywhere = jax.NamedSharding(mesh, jax.P())
   placed = jax.device_put(made, everywhere)
@@ -177,7 +183,8 @@ def costs(made: Deck, cards: Sequence[Card]) -> dict[str, Any]:
 def _check_same(cards: Sequence[Card], path: epath.Path) -> None:
   if not path.exists():
     return
-  theirs = export.describe(path)['provenance']['members']
+  told = export.describe(path)['provenance']
+  theirs = told.get('members', []) if isinstance(told, dict) else []
   if theirs != [dict(card.origin) for card in cards]:
     raise ValueError(
       f'{path} is a deck of {[member["run"] for member in theirs]}, not of '

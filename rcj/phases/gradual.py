@@ -59,6 +59,7 @@ class Gradual:
     """Density of a phase of `total` steps after `step` of them."""
     first, last = round(self.begin * total), round(self.end * total)
     passed = min(max((step - first) / max(last - first, 1), 0.0), 1.0)
+    passed = 1.0 if step >= last else passed
     # What is rounded is exact at the updates, where floor alone is not.
     update = np.floor(round(passed * self.updates, 6))
     return masks.cubic(
@@ -74,10 +75,15 @@ def begun(gradual: Gradual, carry: Carry) -> TrainState:
   """The state that a phase begins with: masks may change but not appear.
 
   Raises:
-    ValueError: if the network was pruned before, or its scores select another
-      density than the schedule ends with.
+    ValueError: if the phase was rewound into, the network was pruned before,
+      or its scores select another density than the schedule ends with.
   """
   state = carry.state
+  if int(state.step):
+    raise ValueError(
+      f'a density that falls begins with its phase, not at step {state.step} '
+      'of it; usually a Rewind stands before this Train'
+    )
   if tree.leaves(state.scores):
     if carry.effective.density != gradual.density:
       raise ValueError(

@@ -114,6 +114,7 @@ class Loop:
           stop(carry, self.env)
     meter.flush()
     self.env.journal.say(meter.summary())
+    _check_one_program(self.step)
     state, _ = self.sparsify(state, self.total)
     return dataclasses.replace(carry, state=state)
 

@@ -69,7 +69,7 @@ def _info(
     'link': None,
     'name': first['method'],
     'authors': None,
-    'additional_data': False,
+    'additional_data': bool(config.get('pretrained_root')),
     'number_forward_passes': 1,
     'dataset': dataset,
     'venue': 'Unpublished',

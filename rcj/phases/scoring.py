@@ -7,8 +7,7 @@ from typing import Literal
 
 from rcj import masks, scores, size, tree, weights
 from rcj.carry import Carry, Env, frozen, place
-from rcj.phases.sizes import check_sizes, ratio_left
-from rcj.types import Masks
+from rcj.phases.sizes import check_sizes, ratio_left, warn_of_lost_layers
 
 _INITS = {
   'scaled': lambda key, *where: scores.scaled_init(*where),
@@ -53,6 +52,8 @@ class InitScores:
     )
     if self.init not in _INITS:
       raise ValueError(f'no init {self.init!r}; there are {", ".join(_INITS)}')
+    if self.scope not in ('layer', 'global'):
+      raise ValueError(f"scope is 'layer' or 'global', not {self.scope!r}")
 
   def __call__(self, carry: Carry, env: Env) -> Carry:
     """The carry with scores, and effective weights that follow them."""
@@ -88,7 +89,7 @@ class FreezeMask:
     if not tree.leaves(state.scores):
       raise ValueError('FreezeMask needs scores: put InitScores before it')
     network = weights.fixed(frozen(carry, ()))
-    _warn(env, network.masks)
+    warn_of_lost_layers(env, network.masks)
     state = dataclasses.replace(
       state,
       params=place(network.params, env.replicated),
@@ -96,13 +97,3 @@ class FreezeMask:
       scores=network.scores,
     )
     return dataclasses.replace(carry, state=state, effective=network.effective)
-
-
-def _warn(env: Env, masks: Masks) -> None:
-  """Names layers that the scores would have emptied."""
-  left = {n: int(m.sum()) for n, m in tree.leaves(masks).items() if m.size > 1}
-  if lost := [name for name, count in left.items() if count <= 1]:
-    env.journal.say(
-      f'warning: of {", ".join(lost)} one weight is left, which passes nearly '
-      "nothing on; a higher density or scope='layer' keeps more"
-    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from rcj import size
-from rcj.carry import Carry, frozen
+from rcj import size, tree
+from rcj.carry import Carry, Env, frozen
 from rcj.phases.measuring import dense_parameters
+from rcj.types import Masks
 
 
 def check_sizes(phase: str, **sizes: float | None) -> None:
@@ -31,3 +32,13 @@ def ratio_left(carry: Carry, ratio: float | None, nonzero: int | None) -> float:
   if nonzero is not None:
     return own / nonzero
   return ratio * (own / dense_parameters(frozen(carry, ())))
+
+
+def warn_of_lost_layers(env: Env, masks: Masks) -> None:
+  """Names layers that would have become empty, and kept one weight."""
+  left = {n: int(m.sum()) for n, m in tree.leaves(masks).items() if m.size > 1}
+  if lost := [name for name, count in left.items() if count <= 1]:
+    env.journal.say(
+      f'warning: of {", ".join(lost)} one weight is left, which passes nearly '
+      "nothing on; a higher density or scope='layer' keeps more"
+    )

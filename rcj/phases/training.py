@@ -20,6 +20,7 @@ from rcj.phases import memory
 from rcj.phases.gradual import Gradual, begun, sparsify
 from rcj.phases.loop import Loop
 from rcj.phases.network import saved_network
+from rcj.phases.sizes import warn_of_lost_layers
 from rcj.phases.stream import open_stream
 from rcj.types import Frozen, TrainState
 
@@ -86,6 +87,12 @@ class Train:
   def __call__(self, carry: Carry, env: Env) -> Carry:
     """The carry with the trained network."""
     total = self.length(len(env.data.train))
+    at = int(carry.state.step)
+    if at >= total and not carry.step:
+      raise ValueError(
+        f'nothing is left to train: the network was rewound to step {at} of '
+        f'{total}; save it earlier'
+      )
     snapshots = self._snapshots(total)
     teacher = self._teacher(carry)
     memory.announce(self.terms, env, self.batch_size)
@@ -106,6 +113,8 @@ class Train:
         sparsify=sparsify(self.gradual, carry.effective, carry.state, total),
       )
       carry = loop.run(carry)
+    if self.gradual is not None:
+      warn_of_lost_layers(env, carry.state.masks)
     state = dataclasses.replace(
       carry.state,
       opt_state=None,

@@ -113,6 +113,7 @@ def write_html(
   notes: Sequence[str] = (),
   reference: str | None = None,
   sweep: Sequence[views.Filled] = (),
+  pictures: Sequence[pathlib.Path] = (),
 ) -> pathlib.Path:
   """Writes the report: views, claims, tables, figures, settings.
 
@@ -125,6 +126,8 @@ def write_html(
       reference of the paired differences; by default, of the architecture
       that most networks were pruned from, the one with the lowest error.
     sweep: views of a sweep, which come first, and then its claims.
+    pictures: PNG files to show behind these, such as Fourier heat maps; the
+      name of its folder stands below each.
 
   Returns:
     The path of the page.
@@ -162,6 +165,7 @@ def write_html(
     notes=notes,
     views=drawn,
     claims=[ClaimSection(f) for f in sweep if f.view.kind == 'claim'],
+    pictures=[(path.parent.name, style.png_uri(path)) for path in pictures],
     sections=sections,
     smoke=SMOKE,
     costs=costs.CAPTION,

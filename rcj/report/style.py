@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +147,12 @@ def png(figure: Figure) -> bytes:
   buffer = io.BytesIO()
   figure.savefig(buffer, format='png', dpi=200)
   return buffer.getvalue()
+
+
+def png_uri(path: pathlib.Path) -> str:
+  """A PNG file as a data URI."""
+  text = base64.b64encode(path.read_bytes()).decode()
+  return f'data:image/png;base64,{text}'
 
 
 def data_uri(figure: Figure) -> str:

@@ -73,10 +73,15 @@ def recipe(config: S0) -> tuple[Phase, ...]:
 
 def label(config: S0) -> str:
   """Name of the method in tables: 'AugMix + KD, AMDA teacher + int8'."""
+  return rounded(config, _learned(config))
+
+
+def rounded(config: S0, method: str) -> str:
+  """The name of a method, with int8 where the config asks for it."""
   if not config.quantize:
-    return _learned(config)
+    return method
   tuned = ', fine-tuned' if config.quantize_epochs else ''
-  return f'{_learned(config)} + int8{tuned}'
+  return f'{method} + int8{tuned}'
 
 
 def _learned(config: S0) -> str:
@@ -113,17 +118,7 @@ def _check(config: S0) -> None:
       f'recalibrate={config.recalibrate} is of networks that were just pruned '
       f'by {", ".join(PRUNE)}, not of {config.method!r}'
     )
-  _known('quantize', config.quantize, ('', 'int8'))
-  if config.quantize_epochs and not config.quantize:
-    raise ValueError(
-      f'quantize_epochs={config.quantize_epochs:g} fine-tune a quantized '
-      'network: they need quantize=int8'
-    )
-  if config.check_images > config.attack_images:
-    raise ValueError(
-      f'check_images={config.check_images} are some of the '
-      f'attack_images={config.attack_images}'
-    )
+  check_finish(config)
   known = data.taking('deepaugment_root')
   if config.deepaugment_root and config.data not in known:
     raise ValueError(
@@ -135,6 +130,21 @@ def _check(config: S0) -> None:
     raise ValueError(
       'CRD tells images apart, and an image of CutMix is two of them: train '
       'with another augment, or distil with kd or at'
+    )
+
+
+def check_finish(config: S0) -> None:
+  """Raises ValueError where fields that `finish` reads contradict others."""
+  _known('quantize', config.quantize, ('', 'int8'))
+  if config.quantize_epochs and not config.quantize:
+    raise ValueError(
+      f'quantize_epochs={config.quantize_epochs:g} fine-tune a quantized '
+      'network: they need quantize=int8'
+    )
+  if config.check_images > config.attack_images:
+    raise ValueError(
+      f'check_images={config.check_images} are some of the '
+      f'attack_images={config.attack_images}'
     )
 
 
@@ -161,16 +171,20 @@ def finish(
     distil: how a teacher is part of quantization-aware fine-tuning.
     parent: name of a saved network that attacks also begin from.
   """
-  attack = Attack(
-    method,
-    images=max(config.attack_images, 1),
-    check_images=config.check_images,
-    parent=parent,
-  )
+  attacks = ()
+  if config.attack_images:
+    attacks = (
+      Attack(
+        method,
+        images=config.attack_images,
+        check_images=config.check_images,
+        parent=parent,
+      ),
+    )
   return (
     *_quantize(config, distil),
     Evaluate(method),
-    *((attack,) if config.attack_images else ()),
+    *attacks,
     Export(),
   )
 

@@ -8,6 +8,7 @@ images, and lets the compact, accurate and robust ones vote (CARD-Decks, see
 """
 
 from rcj.s2.config import CARDs
+from rcj.s2.deck_views import Dealt, deck_views
 from rcj.s2.decks import dealt, decks
 from rcj.s2.recipes import METHODS
 from rcj.s2.variants import VARIANTS, configure
@@ -17,8 +18,10 @@ __all__ = [
   'METHODS',
   'VARIANTS',
   'CARDs',
+  'Dealt',
   'configure',
   'dealt',
+  'deck_views',
   'decks',
   'fields',
   'views',

@@ -12,6 +12,8 @@ from rcj.s2 import recipes
 class CARDs(s0.Cifar):
   """Networks pruned by one of S2's methods; see `S0` and `Cifar` for the rest.
 
+  Fields of S0 that are about its own methods must stay as they are.
+
   The paper's code for FT, GMP and lottery tickets is not public: what it does
   not tell is as in the papers of these methods.
 
@@ -28,6 +30,8 @@ class CARDs(s0.Cifar):
     mask_scope: masks are learned with as many weights in each 'layer', or
       'global'.
     mask_init: of random weights, 'signed_constant' or 'kaiming_normal'.
+    mask_scaled: divides the variance of these weights by the density, so that
+      results keep theirs.
     mask_norm: of networks whose masks are learned: 'plain' is BatchNorm
       without scale and bias (decision 29); '' the network's own, for those
       that have no other.
@@ -46,6 +50,7 @@ class CARDs(s0.Cifar):
   gradual_end: float = 0.75
   mask_scope: str = 'layer'
   mask_init: str = 'signed_constant'
+  mask_scaled: bool = False
   mask_norm: str = 'plain'
   progressive: float = 0.0
 

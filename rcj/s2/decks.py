@@ -60,21 +60,22 @@ def decks(*, density: float, augments: Sequence[str]) -> tuple[View, ...]:
 
 
 def dealt(
-  deck: View, runs: Mapping[frozenset[tuple[str, Scalar]], Sequence[str]]
+  deck: View, runs: Mapping[frozenset[tuple[str, Scalar]], Sequence[str | None]]
 ) -> tuple[str, ...] | None:
-  """The runs of a deck's members, None where there are too few.
+  """The runs of a deck's members, None while one of them is not finished.
 
   Args:
     deck: one of `decks`.
-    runs: {items of the config fields of a network: its runs, by seed}.
+    runs: {items of the config fields of a network: its run for each seed, None
+      where that is not finished}.
   """
   wanted = int(deck.name.rpartition('-')[2])
-  found = [
+  hand = [
     runs.get(frozenset(cell.fields.items()), ())[:wanted] for cell in deck.cells
   ]
-  if any(len(own) < wanted for own in found):
+  if any(len(own) < wanted or None in own for own in hand):
     return None
-  return tuple(itertools.chain.from_iterable(found))
+  return tuple(itertools.chain.from_iterable(hand))
 
 
 def _members(

@@ -16,10 +16,11 @@ from rcj.phases import (
   Prune,
   RandomWeights,
   Rewind,
+  Save,
   Train,
 )
 from rcj.recipe import Phase
-from rcj.s0.recipes import finish, init
+from rcj.s0.recipes import check_finish, finish, init, rounded
 from rcj.s0.training import AUGMENTS
 from rcj.schedules import Cosine, MultiStep
 
@@ -35,8 +36,13 @@ METHODS = {
   'ep': 'EP',
   'bp': 'BP',
 }
-LEARNED = ('ep', 'bp')
-_EARLY = 'early'
+LEARNED, COMPRESSED = ('ep', 'bp'), ('ft', 'lth', 'lrr')
+_EARLY, _DENSE = 'early', 'dense'
+_OF_S0 = (
+  *('ratio', 'nonzero', 'groups', 'shrink', 'recalibrate', 'mask_augment'),
+  *('teacher', 'teacher_model', 'teacher_width', 'teacher_stem'),
+  *('teacher_root', 'kd', 'kd_augmented', 'at', 'at_pairs', 'crd'),
+)
 _HALF = 0.5
 
 
@@ -46,7 +52,7 @@ def recipe(config: CARDs) -> tuple[Phase, ...]:
   Raises:
     ValueError: for unknown names and fractions out of range; says what exists.
   """
-  _check(config)
+  check(config)
   made = {
     'dense': _dense,
     'ft': _fine_tuned,
@@ -56,15 +62,17 @@ def recipe(config: CARDs) -> tuple[Phase, ...]:
     'ep': _learned,
     'bp': _learned,
   }[config.method](config)
-  return (*made, *finish(config, label(config)), ModelInfo())
+  attacked = config.attack_images and config.method in COMPRESSED
+  parent = _DENSE if attacked else None
+  return (*made, *finish(config, label(config), parent=parent), ModelInfo())
 
 
 def label(config: CARDs) -> str:
   """Name of the method in tables: 'AugMix + LRR'."""
   method = METHODS[config.method]
-  if config.augment == 'none':
-    return method
-  return f'{AUGMENTS[config.augment]} + {method}'
+  if config.augment != 'none':
+    method = f'{AUGMENTS[config.augment]} + {method}'
+  return rounded(config, method)
 
 
 def levels(density: float, rate: float) -> tuple[float, ...]:
@@ -77,7 +85,12 @@ def levels(density: float, rate: float) -> tuple[float, ...]:
   return (*((1 - rate) ** i for i in range(1, count)), density)
 
 
-def _check(config: CARDs) -> None:
+def check(config: CARDs) -> None:
+  """Finds fields that cannot be, or would do nothing.
+
+  Raises:
+    ValueError: says what exists, or which fields are S0's alone.
+  """
   for field, known in (
     ('method', METHODS),
     ('augment', AUGMENTS),
@@ -86,6 +99,18 @@ def _check(config: CARDs) -> None:
     value = getattr(config, field)
     if value not in known:
       raise ValueError(f'no {field} {value!r}; there are {", ".join(known)}')
+  check_finish(config)
+  defaults = {f.name: f.default for f in dataclasses.fields(config)}
+  if changed := [n for n in _OF_S0 if getattr(config, n) != defaults[n]]:
+    raise ValueError(
+      f'{", ".join(changed)} are fields of S0 that S2 has no use for; the size '
+      'of its networks is `density`'
+    )
+  if config.pretrained_root and config.method in LEARNED:
+    raise ValueError(
+      f'{config.method} learns masks on random weights: pretrained_root is for '
+      f'{", ".join(n for n in METHODS if n not in LEARNED)}'
+    )
   for field in ('density', 'rate', 'rewind', 'gradual_end'):
     value = getattr(config, field)
     if not 0 < value < 1:
@@ -97,7 +122,8 @@ def _dense(config: CARDs) -> tuple[Phase, ...]:
   learn = dataclasses.replace(
     config.training(config.augment), snapshots=((config.rewind, _EARLY),)
   )
-  return init(config), learn
+  kept = config.attack_images and config.method in COMPRESSED
+  return (init(config), learn, *((Save(_DENSE),) if kept else ()))
 
 
 def _fine_tuned(config: CARDs) -> tuple[Phase, ...]:
@@ -161,7 +187,9 @@ def _learned(config: CARDs) -> tuple[Phase, ...]:
       dtype=config.dtype,
       norm=config.mask_norm or None,
     ),
-    RandomWeights(config.mask_init),
+    RandomWeights(
+      config.mask_init, config.density if config.mask_scaled else 1.0
+    ),
     InitScores(
       density=config.density,
       scope=config.mask_scope,

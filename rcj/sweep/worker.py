@@ -18,12 +18,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+import jax
 import rich.console
 
 from rcj import experiment
 from rcj.sweep.fields import replaced
 from rcj.sweep.reuse import Reuse
 
+_MAPPINGS = 20_000  # a run with attacks makes some thousands
 LOG = 'log.txt'  # of a run: what it would say on a terminal
 
 
@@ -46,6 +48,22 @@ def serve(
     config = replaced(base, order['fields'])
     answer = _execute(config, folder / order['name'], reuse, workers)
     print(json.dumps(answer), file=answers, flush=True)
+    forget_programs()
+
+
+def forget_programs(most: int = _MAPPINGS) -> None:
+  """Drops compiled programs where they have come to many.
+
+  Each takes a few mappings of memory, of which Linux grants a process 65,530
+  (vm.max_map_count): beyond, XLA crashes. What is needed again is read from the
+  compilation cache.
+
+  Args:
+    most: mappings that are no reason to drop anything.
+  """
+  maps = Path('/proc/self/maps')
+  if maps.exists() and len(maps.read_bytes().splitlines()) > most:
+    jax.clear_caches()
 
 
 def _own_stdout() -> TextIO:

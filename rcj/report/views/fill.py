@@ -25,7 +25,7 @@ _Key = tuple[str, Setting]
 def fill(view: grid.View, folder: pathlib.Path, rows: Sequence[Row]) -> Filled:
   """Puts rows into the cells of a view.
 
-  A run with several networks stands for the one that was evaluated last.
+  A run with several networks stands for the one that its cell names.
 
   Args:
     view: as `grid.read` gives it.
@@ -36,7 +36,11 @@ def fill(view: grid.View, folder: pathlib.Path, rows: Sequence[Row]) -> Filled:
   for row in rows:
     runs[row.folder].append(row)
   networks = [
-    [_last(runs[folder / run]) for run in cell.runs if folder / run in runs]
+    [
+      own
+      for run in cell.runs
+      if (own := _network(runs.get(folder / run, []), cell.network))
+    ]
     for cell in view.cells
   ]
   used = [row for cell in networks for network in cell for row in network]
@@ -54,10 +58,10 @@ def fill(view: grid.View, folder: pathlib.Path, rows: Sequence[Row]) -> Filled:
   return _marked(filled) if view.kind == 'table' else filled
 
 
-def _last(rows: Sequence[Row]) -> list[Row]:
-  """Rows of the last network of a run, its exported files left out."""
+def _network(rows: Sequence[Row], name: str) -> list[Row]:
+  """Rows of a network of a run, '' is the last; exported files are left out."""
   rows = [row for row in rows if not row.costs.runtime]
-  return [row for row in rows if row.network == rows[-1].network]
+  return [row for row in rows if row.network == (name or rows[-1].network)]
 
 
 def _columns(rows: Sequence[Row]) -> dict[_Key, Column]:
