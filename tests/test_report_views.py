@@ -272,3 +272,18 @@ def test_pictures_stand_in_the_page(tmp_path):
   ).read_text()
   assert 'data:image/png;base64,iVBORw==' in page
   assert 'lrr minus dense' in page
+
+
+def test_a_run_that_fills_two_cells_is_measured_once(tmp_path):
+  synthetic_runs.write(
+    tmp_path / 'x', networks=[('a', 'A', 9, 9, 5.0, 20.0, 30.0)], n=20
+  )
+  cells = [grid.Cell({}, 'A', panel, runs=('x',)) for panel in ('p', 'q')]
+  grid.write([grid.View('v', 'A view.', 'table', tuple(cells))], tmp_path)
+  filled = synthetic_sweep.filled(tmp_path)['v']
+  assert [c.suite for c in filled.columns] == [
+    'clean',
+    'corrupted',
+    'rendition',
+  ]
+  assert all(len(o.values) == 3 for o in filled.outcomes)

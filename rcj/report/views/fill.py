@@ -43,7 +43,9 @@ def fill(view: grid.View, folder: pathlib.Path, rows: Sequence[Row]) -> Filled:
     ]
     for cell in view.cells
   ]
-  used = [row for cell in networks for network in cell for row in network]
+  # A network may fill several cells.
+  distinct = {(n[0].folder, n[0].network): n for cell in networks for n in cell}
+  used = [row for network in distinct.values() for row in network]
   columns = _columns(used)
   outcomes = tuple(
     _outcome(cell, where, own, columns)
