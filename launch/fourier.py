@@ -127,15 +127,20 @@ def measure(path: epath.Path, out: epath.Path) -> None:
       advance=advance,
     )
   note = how(evaluate.read_map(out)[1])
-  image = fourier_map.fourier_map(errors, title=told['artifact'], note=note)
+  image = fourier_map.fourier_map(errors, title=short(told), note=note)
   files.write_whole(out / 'heat_map.png', image)
+
+
+def short(told: Mapping[str, Any]) -> str:
+  """The run of a map's artifact, or the file where it lay in none."""
+  return told['artifact'].removesuffix('/network.rcj')
 
 
 def subtract(folder: epath.Path, other: epath.Path, out: epath.Path) -> None:
   """The difference of two maps."""
   errors = evaluate.map_difference(folder, other)
   said, theirs = (evaluate.read_map(each)[1] for each in (folder, other))
-  title = f'{said["artifact"]} - {theirs["artifact"]}'
+  title = f'{short(said)}\nminus {short(theirs)}'
   image = fourier_map.difference_map(errors, title=title, note=how(said))
   told = {'map': said, 'minus': theirs}
   write(out, 'difference', image, told, npy=saved(np.save, errors))
