@@ -311,7 +311,8 @@ def test_programs_are_dropped_where_they_have_come_to_many():
   calls = []
   double = jax.jit(lambda x: calls.append(x) or 2 * x)
   double(1.0)
-  forget_programs()
+  # Whoever runs these tests may have many already.
+  forget_programs(most=10**9)
   double(1.0)
   assert len(calls) == 1  # traced once
   forget_programs(most=0)
