@@ -22,14 +22,7 @@ Variants: dense ft gmp lth lrr ep bp.
 Each also as VARIANT-smoke, a run of seconds.
 """
 
-import dataclasses
-
-from rcj import grid, s2
-
-
-@dataclasses.dataclass
-class Cards(s2.CARDs):
-  """See `s2.CARDs` for the fields."""
+from rcj import grid, s0, s2
 
 
 def views() -> tuple[grid.View, ...]:
@@ -37,11 +30,12 @@ def views() -> tuple[grid.View, ...]:
   return s2.views(densities=(0.2, 0.05), augments=('none', 'augmix'))
 
 
-def get_config(arg: str = 'dense') -> Cards:
+def get_config(arg: str = 'dense') -> s2.CARDs:
   """The experiment; `arg` comes after the colon of --config."""
-  return s2.configure(
-    Cards,
+  return s0.begun(
+    s2.CARDs,
     arg,
+    s2.VARIANTS,
     train_size=256,
     test_size=100,
     severities='3',

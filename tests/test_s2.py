@@ -9,7 +9,7 @@ import pytest
 import short_runs
 from short_runs import equal
 
-from rcj import masks, phases, recipe, s2, sweep, tree
+from rcj import masks, phases, recipe, s0, s2, sweep, tree
 from rcj.s2.recipes import label, levels
 from rcj.types import Preprocessing
 
@@ -39,7 +39,7 @@ class Family(s2.CARDs):
 
 
 def made(method, **fields):
-  config = dataclasses.replace(s2.configure(Family, method), **fields)
+  config = dataclasses.replace(s0.begun(Family, method, s2.VARIANTS), **fields)
   phases_of = config.recipe()
   recipe.check(phases_of)
   return phases_of
@@ -171,7 +171,7 @@ def test_attacks_begin_from_the_dense_network_too():
 
 
 def test_labels_name_augmentation_and_method():
-  config = s2.configure(Family, 'lrr')
+  config = s0.begun(Family, 'lrr', s2.VARIANTS)
   assert label(config) == 'LRR'
   config.augment = 'gaussian'
   assert label(config) == 'Gaussian noise + LRR'

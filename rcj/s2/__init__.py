@@ -10,8 +10,7 @@ images, and lets the compact, accurate and robust ones vote (CARD-Decks, see
 from rcj.s2.config import CARDs
 from rcj.s2.deck_views import Dealt, deck_views
 from rcj.s2.decks import dealt, decks
-from rcj.s2.recipes import METHODS
-from rcj.s2.variants import VARIANTS, configure
+from rcj.s2.recipes import METHODS, VARIANTS
 from rcj.s2.views import fields, views
 
 __all__ = [
@@ -19,7 +18,6 @@ __all__ = [
   'VARIANTS',
   'CARDs',
   'Dealt',
-  'configure',
   'dealt',
   'deck_views',
   'decks',

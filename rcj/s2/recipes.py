@@ -36,6 +36,7 @@ METHODS = {
   'ep': 'EP',
   'bp': 'BP',
 }
+VARIANTS = {name: {'method': name} for name in METHODS}
 LEARNED, COMPRESSED = ('ep', 'bp'), ('ft', 'lth', 'lrr')
 _EARLY, _DENSE = 'early', 'dense'
 _OF_S0 = (
