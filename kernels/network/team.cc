@@ -1,0 +1,89 @@
+#include "network/team.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace rcj::network {
+namespace {
+
+// How often a thread looks for work before it sleeps: for some 50 us.
+constexpr int kLooks = 4000;
+
+void Pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+class Team {
+ public:
+  bool Run(int threads, int64_t n,
+           const std::function<void(int64_t, int)>& body) {
+    std::unique_lock<std::mutex> alone(alone_, std::try_to_lock);
+    if (!alone) return false;
+    Grow(threads - 1);
+    body_ = &body, n_ = n, workers_ = threads;
+    next_.store(0), left_.store(static_cast<int>(threads_.size()));
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      turn_.fetch_add(1);
+    }
+    changed_.notify_all();
+    Work(0);
+    while (left_.load(std::memory_order_acquire) > 0) Pause();
+    return true;
+  }
+
+ private:
+  void Grow(int count) {
+    while (static_cast<int>(threads_.size()) < count) {
+      const int worker = threads_.size() + 1;
+      const int64_t turn = turn_.load();
+      threads_.emplace_back([this, worker, turn] { Serve(worker, turn); });
+    }
+  }
+
+  void Work(int worker) {
+    if (worker >= workers_) return;
+    for (int64_t i; (i = next_.fetch_add(1)) < n_;) (*body_)(i, worker);
+  }
+
+  void Serve(int worker, int64_t seen) {
+    while (true) {
+      for (int i = 0; i < kLooks && turn_.load() == seen; ++i) Pause();
+      if (turn_.load() == seen) {
+        std::unique_lock<std::mutex> lock(mutex_);
+        changed_.wait(lock, [&] { return turn_.load() != seen; });
+      }
+      ++seen;
+      Work(worker);
+      left_.fetch_sub(1, std::memory_order_release);
+    }
+  }
+
+  std::mutex alone_, mutex_;
+  std::condition_variable changed_;
+  std::vector<std::thread> threads_;
+  std::atomic<int64_t> turn_{0}, next_{0};
+  std::atomic<int> left_{0};
+  const std::function<void(int64_t, int)>* body_ = nullptr;
+  int64_t n_ = 0;
+  int workers_ = 0;
+};
+
+}  // namespace
+
+void Share(int threads, int64_t n,
+           const std::function<void(int64_t, int)>& body) {
+  // Threads cannot be joined while a library is unloaded.
+  static Team* team = new Team;
+  threads = static_cast<int>(std::min<int64_t>(threads, n));
+  if (threads > 1 && team->Run(threads, n, body)) return;
+  for (int64_t i = 0; i < n; ++i) body(i, 0);
+}
+
+}  // namespace rcj::network
