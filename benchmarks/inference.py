@@ -43,6 +43,8 @@ from rcj.types import Frozen
 WORKER = pathlib.Path(__file__).resolve().parent / 'inference_peer.py'
 
 RUNTIMES = {
+  'rcj': 'native',
+  'rcj bf16': 'bfloat16',
   'XLA': 'xla',
   'torch.compile': 'torch',
   'onnxruntime': 'onnxruntime',
@@ -51,7 +53,7 @@ RUNTIMES = {
 }
 VARIANTS = ('dense', '90 % zeros', 'half the filters', 'int8', 'half, int8')
 # The peer in PyTorch runs floats.
-LACKING = {'torch': ('int8', 'half, int8')}
+LACKING = dict.fromkeys(('torch', 'bfloat16'), ('int8', 'half, int8'))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +125,7 @@ def integers(frozen: Frozen, size: int) -> Frozen:
 
 def suffix(runtime: str) -> str:
   """Of the files that it reads."""
-  return 'rcj' if runtime == 'xla' else 'onnx'
+  return 'rcj' if runtime in ('native', 'bfloat16', 'xla') else 'onnx'
 
 
 def files(

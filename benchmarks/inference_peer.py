@@ -18,6 +18,20 @@ import time
 import warnings
 
 
+def native(path, threads, images):
+  """An artifact by rcj's kernels."""
+  from rcj.export import runtime
+
+  return runtime.opened('native', path, threads=threads).prepare(images)
+
+
+def bfloat16(path, threads, images):
+  """The same with weights and results of 16 bits."""
+  from rcj.export import runtime
+
+  return runtime.opened('native-bf16', path, threads=threads).prepare(images)
+
+
 def xla(path, threads, images):
   """An artifact by `rcj.export`, compiled by XLA."""
   from rcj.export import runtime

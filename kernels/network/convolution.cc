@@ -52,9 +52,7 @@ class Convolution : public Operation {
     Line* sums = scratch.Lines(1, int64_t{rows_} * Apart());
     const auto run = [&](const Results& results) {
       Multiply(window, results, part, patch, sums);
-      Dispatch(out_.storage, [&](auto stored) {
-        Store<decltype(stored)>(operands, results, part, sums);
-      });
+      Store(operands, results, part, sums);
     };
     if (op_.size == 1) {
       const int count = choice_.tile.height * choice_.tile.width;
@@ -167,27 +165,69 @@ class Convolution : public Operation {
     Fill(own, window, 0, 0, first, last, in_.storage, in_.step, unit_, patch);
   }
 
-  template <class Stored>
+  // Where the lines of each result go, and those that are added to them.
+  struct Targets {
+    Line* to[kMostResults];
+    const Line* other[kMostResults];
+  };
+
   void Store(const Operands& operands, const Results& results,
              const Part& part, const Line* sums) const {
-    constexpr int kChannels = Stored::kChannels;
-    const Columns& columns = setting_.columns[op_.output];
-    const int lines = out_.Lines(), apart = Apart();
-    const int first = part.c0 / kChannels;
-    const int last = (part.c1 + kChannels - 1) / kChannels;
-    const Line zero = setting_.borders[op_.output][0];
+    Targets targets;
     for (int i = 0; i < results.count; ++i) {
       const auto& pixel = results.pixels[i];
-      const int64_t at = int64_t{pixel.x} * lines;
-      Line* to = operands.out.At(pixel.y) + at;
-      const Line* other =
-          op_.other >= 0 ? operands.other.At(pixel.y) + at : nullptr;
-      for (int c = first; c < last; ++c) {
-        const int o = c * kChannels;
-        const Line* own = sums + int64_t{o - part.c0} * apart + pixel.sum;
-        const Line line = Finished<Stored>(finish_, own, apart, o,
-                                           other ? other + c : nullptr);
-        to[c] = Inside(line, columns, pixel.x, zero);
+      const int64_t at = int64_t{pixel.x} * out_.Pitch();
+      targets.to[i] = operands.out.At(pixel.y) + at;
+      if (op_.other >= 0) targets.other[i] = operands.other.At(pixel.y) + at;
+    }
+    Dispatch(out_.storage, [&](auto stored) {
+      using Own = decltype(stored);
+      if (op_.scales && op_.other >= 0) {
+        StoreAs<Own, true, true>(targets, results, part, sums);
+      } else if (op_.scales) {
+        StoreAs<Own, true, false>(targets, results, part, sums);
+      } else if (op_.other >= 0) {
+        StoreAs<Own, false, true>(targets, results, part, sums);
+      } else {
+        StoreAs<Own, false, false>(targets, results, part, sums);
+      }
+    });
+    Mask(targets, results, part);
+  }
+
+  template <class Own, bool kIntegers, bool kAdds>
+  void StoreAs(const Targets& targets, const Results& results,
+               const Part& part, const Line* sums) const {
+    constexpr int kChannels = Own::kChannels;
+    const Finish finish = finish_;  // else it is read anew for every line
+    const int64_t apart = Apart();
+    const int last = (part.c1 + kChannels - 1) / kChannels;
+    // Two lines are neighbours in a cache line.
+    for (int c = part.c0 / kChannels; c < last; c += 2) {
+      const Line* own = sums + (int64_t{c} * kChannels - part.c0) * apart;
+      const int count = std::min(2, last - c);
+      for (int i = 0; i < results.count; ++i) {
+        const Line* from = own + results.pixels[i].sum;
+        for (int k = 0; k < count; ++k) {
+          targets.to[i][c + k] = Finished<Own, kIntegers, kAdds>(
+              finish, from + k * kChannels * apart, apart,
+              (c + k) * kChannels, kAdds ? targets.other[i] + c + k : nullptr);
+        }
+      }
+    }
+  }
+
+  // Zeros beyond the image.
+  void Mask(const Targets& targets, const Results& results,
+            const Part& part) const {
+    const Columns& columns = setting_.columns[op_.output];
+    if (columns.inside.empty()) return;
+    const int per = Channels(out_.storage);
+    const Line zero = setting_.borders[op_.output][0];
+    for (int i = 0; i < results.count; ++i) {
+      for (int c = part.c0 / per; c < (part.c1 + per - 1) / per; ++c) {
+        Line& line = targets.to[i][c];
+        line = Inside(line, columns, results.pixels[i].x, zero);
       }
     }
   }

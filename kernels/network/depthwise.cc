@@ -7,7 +7,7 @@
 namespace rcj::network {
 namespace {
 
-constexpr int kResults = 4;  // neighbours that share loads
+constexpr int kResults = 7;  // neighbours that share loads
 
 class Depthwise : public Operation {
  public:
@@ -32,6 +32,7 @@ class Depthwise : public Operation {
     }
     if (op.scales) in_.step.scale = 1;
     finish_.bias = bias_.data();
+    if (op.scales) finish_.scale = scales_.data();
   }
 
   void Run(const Operands& operands, const Part& part,
@@ -65,18 +66,29 @@ class Depthwise : public Operation {
     const int width = setting_.columns[op_.output].width;
     Line* spare = scratch.Lines(0, int64_t{size} * columns * lines);
     std::vector<const Line*> places(size * columns);
+    std::vector<const Line*> rows(size);
     for (int y = part.y0; y < part.y1; ++y) {
+      for (int i = 0; i < size; ++i) {
+        rows[i] = window.Row(y * op_.stride - op_.top + i);
+      }
       for (int x = 0; x < width; x += kResults) {
-        for (int i = 0; i < size * columns; ++i) {
-          places[i] = window.Copied(y * op_.stride - op_.top + i / columns,
-                                    x * op_.stride - op_.left + i % columns,
-                                    spare + int64_t{i} * lines);
+        const int left = x * op_.stride - op_.left;
+        for (int i = 0, k = 0; i < size; ++i) {
+          for (int j = 0; j < columns; ++j, ++k) {
+            places[k] =
+                window.Copied(rows[i], left + j, spare + int64_t{k} * lines);
+          }
         }
         const int count = std::min(kResults, width - x);
+        const auto tile = [&](auto function) {
+          (this->*function)(places.data(), columns, operands, y, x, count);
+        };
         if (op_.stride == 1) {
-          Tile<Own, kSize, 1>(places.data(), columns, operands, y, x, count);
+          tile(&Depthwise::Tile<Own, kSize, 1>);
+        } else if (op_.stride == 2) {
+          tile(&Depthwise::Tile<Own, kSize, 2>);
         } else {
-          Tile<Own, kSize, 0>(places.data(), columns, operands, y, x, count);
+          tile(&Depthwise::Tile<Own, kSize, 0>);
         }
       }
     }
@@ -88,43 +100,71 @@ class Depthwise : public Operation {
             int y, int x, int count) const {
     constexpr int kChannels = Own::kChannels;
     const int size = kSize ? kSize : op_.size;
-    const int stride = kStride ? kStride : op_.stride;
-    const int lines = in_.Lines();
-    const Columns& own = setting_.columns[op_.output];
-    const Line zero = setting_.borders[op_.output][0];
-    Line* to = operands.out.At(y) + int64_t{x} * lines;
-    const float* weight = weights_.data();
-    for (int c = 0; c < lines; ++c, weight += size * size * kChannels) {
+    const int lines = in_.Lines(), weights = size * size * kChannels;
+    const int pitch = out_.Pitch();
+    const Step step = in_.step;
+    const Finish finish = finish_;
+    Line* to = operands.out.At(y) + int64_t{x} * pitch;
+    for (int c = 0; c < lines; ++c) {
       Floats sums[kResults][kChannels] = {};
-      for (int i = 0; i < size; ++i) {
-        const Line* const* row = places + i * columns;
-        for (int j = 0; j < size; ++j) {
-          const float* w = weight + (i * size + j) * kChannels;
-#pragma GCC unroll 8
-          for (int t = 0; t < kResults; ++t) {
-            Floats values[kChannels];
-            Own::Load(row[t * stride + j][c], in_.step, values);
-#pragma GCC unroll 4
-            for (int k = 0; k < kChannels; ++k) {
-              sums[t][k] = Fma(values[k], Splat(w[k]), sums[t][k]);
-            }
-          }
-        }
+      const float* weight = weights_.data() + int64_t{c} * weights;
+      for (int i = 0; i < size; ++i, weight += size * kChannels) {
+        AddRow<Own, kSize, kStride>(places + i * columns, c, step, weight,
+                                    sums);
       }
       for (int t = 0; t < count; ++t) {
-        const Line line = Limit<Own>(sums[t], c * kChannels);
-        to[t * lines + c] = Inside(line, own, x + t, zero);
+        to[int64_t{t} * pitch + c] =
+            Limit<Own>(sums[t], c * kChannels, finish);
+      }
+    }
+    Mask(to, x, count);
+  }
+
+  // Adds products with a row of weights; each column is loaded once.
+  template <class Own, int kSize, int kStride>
+  RCJ_INLINE void AddRow(const Line* const* row, int c, const Step& step,
+                         const float* weight,
+                         Floats (*sums)[Own::kChannels]) const {
+    constexpr int kChannels = Own::kChannels;
+    const int size = kSize ? kSize : op_.size;
+    const int stride = kStride ? kStride : op_.stride;
+#pragma GCC unroll 20
+    for (int k = 0; k < (kResults - 1) * stride + size; ++k) {
+      Floats values[kChannels];
+      Own::Load(row[k][c], step, values);
+#pragma GCC unroll 8
+      for (int t = 0; t < kResults; ++t) {
+        const int j = k - t * stride;
+        if (j < 0 || j >= size) continue;
+        for (int m = 0; m < kChannels; ++m) {
+          sums[t][m] =
+              Fma(values[m], Splat(weight[j * kChannels + m]), sums[t][m]);
+        }
       }
     }
   }
 
   template <class Own>
-  RCJ_INLINE Line Limit(Floats* sums, int channel) const {
+  RCJ_INLINE Line Limit(Floats* sums, int channel, const Finish& finish) const {
     for (int k = 0; k < Own::kChannels; ++k) {
-      if (op_.scales) sums[k] = sums[k] * scales_[channel + k];
-      sums[k] = Limited(sums[k] + bias_[channel + k], finish_);
+      if (finish.scale) sums[k] = sums[k] * Splat(finish.scale[channel + k]);
+      sums[k] = Limited(sums[k] + Splat(finish.bias[channel + k]), finish);
     }
-    return Own::Store(sums, finish_.result);
+    return Own::Store(sums, finish.result);
+  }
+
+  // Zeros beyond the image.
+  void Mask(Line* to, int x, int count) const {
+    const Columns& columns = setting_.columns[op_.output];
+    if (columns.inside.empty()) return;
+    const Line zero = setting_.borders[op_.output][0];
+    const int lines = in_.Lines(), pitch = out_.Pitch();
+    for (int t = 0; t < count; ++t) {
+      for (int c = 0; c < lines; ++c) {
+        Line& line = to[int64_t{t} * pitch + c];
+        line = Inside(line, columns, x + t, zero);
+      }
+    }
   }
 
   Op op_;

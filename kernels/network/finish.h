@@ -34,20 +34,22 @@ RCJ_INLINE Floats Limited(Floats x, const Finish& finish) {
 }
 
 // A line of results of channels o.. of their sums, which are `apart` from each
-// other. `other`, of the same storage, is added if it is not null.
-template <class Stored>
+// other: of integers or floats. `other`, of the same storage, may be added.
+template <class Stored, bool kIntegers, bool kAdds>
 RCJ_INLINE Line Finished(const Finish& finish, const Line* sums, int64_t apart,
                          int o, const Line* other) {
   constexpr int kChannels = Stored::kChannels;
   Floats x[kChannels], added[kChannels];
   for (int j = 0; j < kChannels; ++j) {
     const Line sum = sums[j * apart];
-    x[j] = finish.scale ? ToFloats(sum - finish.less[o + j]) *
-                              finish.scale[o + j]
-                        : (Floats)sum;
-    x[j] = x[j] + finish.bias[o + j];
+    if constexpr (kIntegers) {
+      x[j] = ToFloats(sum - finish.less[o + j]) * Splat(finish.scale[o + j]);
+    } else {
+      x[j] = (Floats)sum;
+    }
+    x[j] = x[j] + Splat(finish.bias[o + j]);
   }
-  if (other) {
+  if constexpr (kAdds) {
     if (finish.rounds) {
       Stored::Load(Stored::Store(x, finish.rounded), finish.rounded, x);
     }

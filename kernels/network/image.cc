@@ -20,25 +20,40 @@ class Image : public Operation {
   }
 
  private:
+  // The lanes' pixels of this row; null where a lane has none.
+  void Begin(const Operands& operands, int y, const float** from) const {
+    const int strips = setting_.layout.strips;
+    const int width = setting_.columns[0].width;
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const int image = lane / strips, column = lane % strips * width;
+      const bool there = image < operands.images.count && column < out_.w;
+      const int64_t row = int64_t{image} * out_.h + y;
+      from[lane] = there ? operands.images.first + (row * out_.w + column) * 3
+                         : nullptr;
+    }
+  }
+
   template <class Own>
   void Row(const Operands& operands, int y) const {
-    const Layout& layout = setting_.layout;
     const Columns& columns = setting_.columns[0];
-    const int lines = out_.Lines(), strips = layout.strips;
     const float* mean = setting_.program->mean;
+    const int lines = out_.Lines();
     const Line zero = setting_.borders[0][0];
+    const float* from[kLanes];
+    Begin(operands, y, from);
     Line* to = operands.out.At(y);
-    for (int x = 0; x < columns.width; ++x, to += lines) {
-      Floats values[4] = {};
+    for (int x = 0; x < columns.width; ++x, to += out_.Pitch()) {
+      alignas(kLineBytes) float lanes[4][kLanes] = {};
       for (int lane = 0; lane < kLanes; ++lane) {
-        const int image = lane / strips, column = lane % strips * columns.width + x;
-        if (image >= operands.images.count || column >= out_.w) continue;
-        const float* from =
-            operands.images.first +
-            ((int64_t{image} * out_.h + y) * out_.w + column) * 3;
-        for (int k = 0; k < 3; ++k) values[k][lane] = from[k];
+        const int column = lane % setting_.layout.strips * columns.width + x;
+        if (!from[lane] || column >= out_.w) continue;
+        for (int k = 0; k < 3; ++k) lanes[k][lane] = from[lane][3 * x + k];
       }
-      for (int k = 0; k < 3; ++k) values[k] = (values[k] - mean[k]) / mean[3 + k];
+      Floats values[4] = {};
+      for (int k = 0; k < 3; ++k) {
+        values[k] = (*reinterpret_cast<const Floats*>(lanes[k]) -
+                     Splat(mean[k])) / Splat(mean[3 + k]);
+      }
       for (int i = 0; i < lines; ++i) {
         const Line line = Own::Store(values + i * Own::kChannels, out_.step);
         to[i] = Inside(line, columns, x, zero);

@@ -39,8 +39,12 @@ typedef Ints Line;
 #define RCJ_NATIVE_LANES 1
 #endif
 
-RCJ_INLINE Floats Splat(float x) { return Floats{} + x; }
 RCJ_INLINE Ints Splat(int32_t x) { return Ints{} + x; }
+RCJ_INLINE Floats Splat(float x) {
+  int32_t bits;  // 0 + x would be an addition, for the sake of -0
+  __builtin_memcpy(&bits, &x, sizeof(bits));
+  return (Floats)Splat(bits);
+}
 
 // a * b + c, rounded once where the processor can.
 RCJ_INLINE Floats Fma(Floats a, Floats b, Floats c) {

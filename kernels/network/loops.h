@@ -7,7 +7,7 @@
 namespace rcj::network {
 namespace {
 
-#if RCJ_LANES == 16 && defined(__AVX512BW__)
+#if RCJ_LANES == 16
 constexpr int kResults = 6;  // 32 registers hold 4 x 6 sums
 #else
 constexpr int kResults = 3;  // 16 registers hold 4 x 3
@@ -89,7 +89,7 @@ struct CoresFor {
       RCJ_TILE(1, 1), RCJ_TILE(1, 4), RCJ_TILE(1, 7), RCJ_TILE(1, 8),
       RCJ_TILE(2, 4), RCJ_TILE(2, 7), RCJ_TILE(3, 4), RCJ_TILE(2, 6),
       RCJ_TILE(7, 1), RCJ_TILE(7, 2), RCJ_TILE(4, 2),
-#if RCJ_LANES == 16 && defined(__AVX512BW__)
+#if RCJ_LANES == 16
       RCJ_TILE(4, 7), RCJ_TILE(4, 4), RCJ_TILE(7, 4), RCJ_TILE(2, 14),
 #endif
       {{0, 0}, 0, nullptr}};

@@ -10,6 +10,11 @@
 
 namespace rcj::network {
 
+using Lines = std::unique_ptr<Line, void (*)(void*)>;
+
+// Uninitialised; throws std::bad_alloc.
+Lines Allocated(int64_t count);
+
 // Memory of one thread.
 class Scratch {
  public:
@@ -17,11 +22,8 @@ class Scratch {
   Line* Lines(int use, int64_t count);
 
  private:
-  struct Free {
-    void operator()(void* p) const { std::free(p); }
-  };
   struct Part {
-    std::unique_ptr<void, Free> data;
+    network::Lines data{nullptr, &std::free};
     int64_t size = 0;
   };
   Part parts_[4];
@@ -39,7 +41,7 @@ struct Setting {
   const Value& ValueOf(int i) const { return program->values[i]; }
   Window WindowOf(int i, const Rows& rows) const {
     const Value& value = ValueOf(i);
-    return {rows, value.h, columns[i].width, value.Lines(),
+    return {rows, value.h, columns[i].width, value.Lines(), value.Pitch(),
             borders[i].data(), whole[i] ? none : shifts};
   }
 };

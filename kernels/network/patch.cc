@@ -22,23 +22,49 @@ RCJ_INLINE void Split(Line line, const Step& step, Line* to, int64_t apart) {
   }
 }
 
+// Units of input lines first..last of neighbouring pixels.
+template <Storage kStorage, Unit kUnit, int kPixels>
+RCJ_INLINE void Copy(const Line* const* from, int first, int last,
+                     const Step& step, Line* to, int64_t apart) {
+  const int64_t next = apart * UnitsOf(kStorage, kUnit);
+  for (int i = first; i < last; ++i, to += next) {
+    for (int k = 0; k < kPixels; ++k) {
+      Split<kStorage, kUnit>(from[k][i], step, to + k, apart);
+    }
+  }
+}
+
 template <Storage kStorage, Unit kUnit>
 void FillAs(const Patch& patch, const Window& from, int y, int x, int first,
             int last, const Step& step, Line* to) {
   const int64_t apart = patch.lines;
-  const int64_t next = apart * UnitsOf(kStorage, kUnit);
-  for (const auto& pixel : patch.pixels) {
-    const Place place = from.At(y + pixel.y, x + pixel.x);
+  const int count = static_cast<int>(patch.pixels.size());
+  int known = -1;  // the row of the patch that `row` is
+  const Line* row = nullptr;
+  for (int i = 0; i < count; ++i) {
+    const auto& pixel = patch.pixels[i];
+    if (pixel.y != known) known = pixel.y, row = from.Row(y + known);
+    const Place place = from.In(row, x + pixel.x);
     Line* at = to + pixel.at;
-    if (!place.shift) {
-      for (int i = first; i < last; ++i, at += next) {
-        Split<kStorage, kUnit>(place.at[i], step, at, apart);
+    if (place.shift) {
+      const int64_t next = apart * UnitsOf(kStorage, kUnit);
+      for (int c = first; c < last; ++c, at += next) {
+        Split<kStorage, kUnit>(from.Read(place, c), step, at, apart);
       }
-    } else {
-      for (int i = first; i < last; ++i, at += next) {
-        Split<kStorage, kUnit>(from.Read(place, i), step, at, apart);
+      continue;
+    }
+    // Two pixels fill a cache line.
+    const auto& beside = patch.pixels[std::min(i + 1, count - 1)];
+    if (beside.at == pixel.at + 1 && beside.y == pixel.y) {
+      const Place second = from.In(row, x + beside.x);
+      if (!second.shift) {
+        const Line* both[] = {place.at, second.at};
+        Copy<kStorage, kUnit, 2>(both, first, last, step, at, apart);
+        ++i;
+        continue;
       }
     }
+    Copy<kStorage, kUnit, 1>(&place.at, first, last, step, at, apart);
   }
 }
 

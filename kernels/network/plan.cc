@@ -143,7 +143,7 @@ void Plan::PlaceValues() {
               [](const Live& a, const Live& b) { return a.at < b.at; });
     const Value& value = program_.values[made];
     const int64_t size = (int64_t{value.h} * setting_.columns[made].width *
-                              value.Lines() + 63) / 64 * 64;
+                              value.Pitch() + 63) / 64 * 64;
     int64_t at = 0;
     for (const Live& other : live) {
       if (at + size <= other.at) break;
@@ -166,9 +166,7 @@ std::unique_ptr<Arena> Plan::Borrow(int threads) {
   }
   if (!arena) {
     arena = std::make_unique<Arena>();
-    const int64_t bytes = (lines_ * kLineBytes + 4095) / 4096 * 4096;
-    arena->lines.reset(std::aligned_alloc(4096, bytes));
-    if (!arena->lines) throw std::bad_alloc();
+    arena->lines = Allocated(lines_);
   }
   while (static_cast<int>(arena->scratch.size()) < threads) {
     arena->scratch.emplace_back();
@@ -184,8 +182,8 @@ void Plan::Return(std::unique_ptr<Arena> arena) {
 
 Rows Plan::RowsOf(const Arena& arena, int value) const {
   const Value& own = program_.values[value];
-  return {static_cast<Line*>(arena.lines.get()) + places_[value],
-          int64_t{setting_.columns[value].width} * own.Lines(), own.h};
+  return {arena.lines.get() + places_[value],
+          int64_t{setting_.columns[value].width} * own.Pitch(), own.h};
 }
 
 void Plan::Run(const float* images, int64_t batch, float* logits,
@@ -273,7 +271,7 @@ int Plan::RowsHeld(const Chain& chain, int op) const {
 int64_t Plan::RingLines(const Chain& chain, int op) const {
   const int value = program_.ops[op].output;
   return int64_t{RowsHeld(chain, op)} * setting_.columns[value].width *
-         program_.values[value].Lines();
+         program_.values[value].Pitch();
 }
 
 // A chain under way: of each operation the rows of its result, and how many of

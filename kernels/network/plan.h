@@ -13,7 +13,7 @@ namespace rcj::network {
 
 // Memory of one run: of a thread, or of the threads of a group of images.
 struct Arena {
-  std::unique_ptr<void, decltype(&std::free)> lines{nullptr, &std::free};
+  Lines lines{nullptr, &std::free};
   std::vector<Scratch> scratch;  // of each thread
   std::vector<Scratch> rings;    // of each thread
 };

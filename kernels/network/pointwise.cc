@@ -31,7 +31,7 @@ class Pointwise : public Operation {
     const Line zero = setting_.borders[op_.output][0];
     for (int y = part.y0; y < part.y1; ++y) {
       for (int x = 0; x < columns.width; ++x) {
-        const int64_t at = int64_t{x} * lines;
+        const int64_t at = int64_t{x} * in_.Pitch();
         const Line* from = operands.in.At(y) + at;
         const Line* other =
             op_.other >= 0 ? operands.other.At(y) + at : nullptr;
@@ -93,8 +93,8 @@ class Pad : public Operation {
     for (int y = part.y0; y < part.y1; ++y) {
       for (int x = 0; x < width; ++x) {
         const Line* from = operands.in.At(y * op_.stride) +
-                           int64_t{x} * op_.stride * in_.Lines();
-        Line* to = operands.out.At(y) + int64_t{x} * out_.Lines();
+                           int64_t{x} * op_.stride * in_.Pitch();
+        Line* to = operands.out.At(y) + int64_t{x} * out_.Pitch();
         std::copy(zeros.begin(), zeros.begin() + out_.Lines(), to);
         Move(from, before, to);
       }
@@ -136,7 +136,7 @@ class Flatten : public Operation {
     for (int y = 0; y < in_.h; ++y) {
       for (int x = 0; x < in_.w; ++x) {
         const Line* from =
-            operands.in.At(y) + int64_t{x % width} * in_.Lines();
+            operands.in.At(y) + int64_t{x % width} * in_.Pitch();
         const int first = (y * in_.w + x) * in_.channels;
         for (int c = 0; c < in_.channels; ++c) {
           for (int image = 0; image < layout.images; ++image) {

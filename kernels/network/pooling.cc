@@ -38,9 +38,10 @@ class MaxPool : public Operation {
           const int row = y * 2 - op_.top + i / op_.size;
           const int column = x * 2 - op_.left + i % op_.size;
           if (!Exists(row, column)) continue;
-          places[count++] = window.Copied(row, column, spare + i * lines);
+          places[count++] =
+              window.Copied(window.Row(row), column, spare + i * lines);
         }
-        Line* to = operands.out.At(y) + int64_t{x} * lines;
+        Line* to = operands.out.At(y) + int64_t{x} * out_.Pitch();
         for (int c = 0; c < lines; ++c) {
           const Line line = Largest<Own>(places, count, c);
           to[c] = Inside(line, columns, x, zero);
@@ -97,7 +98,7 @@ class MeanPool : public Operation {
       for (int y = 0; y < in_.h; ++y) {
         const Line* row = operands.in.At(y) + c;
         for (int x = 0; x < width; ++x) {
-          Own::Load(row[int64_t{x} * lines], in_.step, values);
+          Own::Load(row[int64_t{x} * in_.Pitch()], in_.step, values);
           for (int k = 0; k < Own::kChannels; ++k) sums[k] += values[k];
         }
       }

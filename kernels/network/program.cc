@@ -7,7 +7,7 @@ namespace {
 
 constexpr int64_t kHeader = 8, kWords = 14;
 constexpr int64_t kMaxSide = 1 << 13, kMaxChannels = 1 << 20;
-constexpr int64_t kMaxOps = 4096, kMaxValues = int64_t{1} << 31;
+constexpr int64_t kMaxOps = 4096, kMaxValues = int64_t{1} << 26;
 
 struct Reader {
   const int64_t* words;
@@ -44,6 +44,17 @@ struct Reader {
 
 bool Within(int64_t x, int64_t low, int64_t high) {
   return low <= x && x <= high;
+}
+
+// Whether weights are signed bytes of which sums with unsigned ones stay within
+// 32 bits.
+bool AreIntegers(const float* weights, int64_t products, int64_t outputs) {
+  if (products > INT32_MAX / (255 * 128)) return false;
+  for (int64_t i = 0; i < products * outputs; ++i) {
+    const float x = weights[i];
+    if (!(x >= -128 && x <= 127 && x == std::floor(x))) return false;
+  }
+  return true;
 }
 
 bool Reader::ReadHeader() {
@@ -140,6 +151,10 @@ bool Reader::ReadNumbers(int64_t i, const int64_t* word, Op* op, Value* value) {
     if (!op->weights || !op->bias) return Fail(i, "no weights");
     if (word[10] >= 0 && !(op->scales = Numbers(word[10], out))) {
       return Fail(i, "no scales");
+    }
+    const int64_t products = depthwise ? taps : taps * in;
+    if (op->scales && !AreIntegers(op->weights, products, out)) {
+      return Fail(i, "weights that are no bytes, or sums beyond 32 bits");
     }
     if (op->scales &&
         program->values[op->input].storage != Storage::kByte) {

@@ -32,6 +32,15 @@ struct Value {
     const int per = Channels(storage);
     return (channels + per - 1) / per;
   }
+
+  // Lines from a pixel to the next: an odd number of cache lines, so that the
+  // pixels of a window do not lie in the same places of a cache.
+  int Pitch() const {
+    constexpr int kCacheLine = kLineBytes < 64 ? 64 / kLineBytes : 1;
+    const int count = (Lines() + kCacheLine - 1) / kCacheLine;
+    if (h * w == 1 || count < 8) return Lines();
+    return (count | 1) * kCacheLine;
+  }
 };
 
 struct Op {

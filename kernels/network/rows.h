@@ -53,24 +53,27 @@ struct Place {
 class Window {
  public:
   // `border` has zeros for all lines of a pixel.
-  Window(const Rows& rows, int h, int width, int lines, const Line* border,
+  Window(const Rows& rows, int h, int width, int lines, int pitch,
+         const Line* border,
          const std::vector<Shift>& shifts)
-      : rows_(rows), h_(h), width_(width), lines_(lines), border_(border),
-        shifts_(shifts) {}
+      : rows_(rows), h_(h), width_(width), lines_(lines), pitch_(pitch),
+        border_(border), shifts_(shifts) {}
 
-  // The lines of the pixel in column x of row y, counted in strips.
-  Place At(int y, int x) const {
-    if (y < 0 || y >= h_) return {border_, nullptr};
-    if (x >= 0 && x < width_) return {rows_.At(y) + x * lines_, nullptr};
-    const int by = x >= 0 ? x / width_ : -((width_ - 1 - x) / width_);
-    const int middle = static_cast<int>(shifts_.size()) / 2;
-    if (by < -middle || by > middle) return {border_, nullptr};
-    return {rows_.At(y) + (x - by * width_) * lines_, &shifts_[middle + by]};
+  // A row, null where there is none.
+  const Line* Row(int y) const {
+    return y >= 0 && y < h_ ? rows_.At(y) : nullptr;
+  }
+
+  // The lines of the pixel in column x of a row, counted in strips.
+  RCJ_INLINE Place In(const Line* row, int x) const {
+    if (!row) return {border_, nullptr};
+    if (x >= 0 && x < width_) return {row + int64_t{x} * pitch_, nullptr};
+    return Beside(row, x);
   }
 
   // The same, copied to `spare` if it is that of another strip.
-  const Line* Copied(int y, int x, Line* spare) const {
-    const Place place = At(y, x);
+  const Line* Copied(const Line* row, int x, Line* spare) const {
+    const Place place = In(row, x);
     if (!place.shift) return place.at;
     for (int i = 0; i < lines_; ++i) spare[i] = Read(place, i);
     return spare;
@@ -83,11 +86,17 @@ class Window {
     return (moved & place.shift->inside) | (border_[i] & ~place.shift->inside);
   }
 
-  int lines() const { return lines_; }
-
  private:
+  // A column of another strip, or of none.
+  Place Beside(const Line* row, int x) const {
+    const int by = x >= 0 ? x / width_ : -((width_ - 1 - x) / width_);
+    const int middle = static_cast<int>(shifts_.size()) / 2;
+    if (by < -middle || by > middle) return {border_, nullptr};
+    return {row + int64_t{x - by * width_} * pitch_, &shifts_[middle + by]};
+  }
+
   Rows rows_;
-  int h_, width_, lines_;
+  int h_, width_, lines_, pitch_;
   const Line* border_;
   const std::vector<Shift>& shifts_;
 };

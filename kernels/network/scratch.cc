@@ -1,3 +1,7 @@
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <cstdlib>
 #include <new>
 
@@ -5,16 +9,27 @@
 
 namespace rcj::network {
 
+Lines Allocated(int64_t count) {
+  // Large pages where the system has them: rows lie far apart.
+  constexpr int64_t kPage = 2 << 20;
+  const int64_t bytes = count * kLineBytes;
+  const int64_t page = bytes < kPage ? 4096 : kPage;
+  void* data = std::aligned_alloc(page, (bytes + page - 1) / page * page);
+  if (!data) throw std::bad_alloc();
+#if defined(MADV_HUGEPAGE)
+  if (page == kPage) madvise(data, (bytes + page - 1) / page * page, MADV_HUGEPAGE);
+#endif
+  return Lines(static_cast<Line*>(data), &std::free);
+}
+
 Line* Scratch::Lines(int use, int64_t count) {
   Part& part = parts_[use];
   if (part.size < count) {
     part.data.reset();
-    const int64_t bytes = (count * kLineBytes + 4095) / 4096 * 4096;
-    part.data.reset(std::aligned_alloc(4096, bytes));
-    if (!part.data) throw std::bad_alloc();
+    part.data = Allocated(count);
     part.size = count;
   }
-  return static_cast<Line*>(part.data.get());
+  return part.data.get();
 }
 
 }  // namespace rcj::network

@@ -8,7 +8,7 @@ namespace rcj::network {
 namespace {
 
 // What fits beside other things in the nearest cache.
-constexpr int kNear = 24 << 10;
+constexpr int kNear = 32 << 10;
 // Above this part of live weights zeros are multiplied too.
 constexpr double kDense = 0.6;
 

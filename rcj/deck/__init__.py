@@ -10,6 +10,7 @@ from rcj.deck.ensemble import (
   assembled,
   log_mean_softmax,
   predict,
+  voted,
 )
 from rcj.deck.features import features
 from rcj.deck.gate import NEIGHBOURS, Gate, built, distances, nearest
@@ -26,4 +27,5 @@ __all__ = [
   'log_mean_softmax',
   'nearest',
   'predict',
+  'voted',
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import jax
@@ -116,9 +116,35 @@ def predict(
   Raises:
     ValueError: if the images are not float NHWC.
   """
+
+  def logits(i: int, images01: Array) -> Float[Array, 'B K']:
+    return models.predict(deck.members[i], images01)
+
+  return voted(deck, images01, logits, real=real)
+
+
+def voted(
+  deck: Deck,
+  images01: Float[Array, 'B H W 3'],
+  logits: Callable[[int, Float[Array, 'B H W 3']], Float[Array, 'B K']],
+  *,
+  real: Bool[Array, ' B'] | None = None,
+) -> Float[Array, 'B K']:
+  """Log-probabilities where something else runs the members.
+
+  Args:
+    deck: see `predict`.
+    images01: see `predict`.
+    logits: of the member with this number, of images in 0..1.
+    real: see `predict`.
+  """
+
+  def mean(members: Sequence[int], images01: Array) -> Float[Array, 'B K']:
+    return log_mean_softmax(jnp.stack([logits(i, images01) for i in members]))
+
   if deck.vote == 'all':
-    return _mean(deck.members, images01)
-  hands = [functools.partial(_mean, hand) for hand in _hands(deck)]
+    return mean(range(len(deck.members)), images01)
+  hands = [functools.partial(mean, hand) for hand in _hands(deck)]
   chosen = nearest(deck.gate, images01, per=deck.vote, real=real)
   if deck.vote == 'batch':
     return jax.lax.switch(chosen, hands, images01)
@@ -126,21 +152,12 @@ def predict(
   return jnp.take_along_axis(every, chosen[None, :, None], axis=0)[0]
 
 
-def _hands(deck: Deck) -> list[tuple[Frozen, ...]]:
-  """The members of each of the gate's schemes."""
-  of_each = list(zip(deck.members, deck.schemes, strict=True))
+def _hands(deck: Deck) -> list[list[int]]:
+  """Numbers of the members of each of the gate's schemes."""
   return [
-    tuple(member for member, own in of_each if own == scheme)
+    [i for i, own in enumerate(deck.schemes) if own == scheme]
     for scheme in deck.gate.schemes
   ]
-
-
-def _mean(
-  members: Sequence[Frozen], images01: Float[Array, 'B H W 3']
-) -> Float[Array, 'B K']:
-  return log_mean_softmax(
-    jnp.stack([models.predict(member, images01) for member in members])
-  )
 
 
 def _check_alike(i: int, first: Frozen, member: Frozen) -> None:

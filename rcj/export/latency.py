@@ -13,6 +13,13 @@ from typing import Any
 _WARM_UPS = 3
 
 
+def cores() -> int:
+  """How many this process may use."""
+  if hasattr(os, 'sched_getaffinity'):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
+
+
 @contextlib.contextmanager
 def on_cores(count: int | None) -> Iterator[None]:
   """Binds all threads of this process to so many cores, and frees them again.

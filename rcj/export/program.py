@@ -106,9 +106,7 @@ def fused(graph: Graph) -> list[_Fused]:
         add = None
     if add:
       result = add.name
-    if isinstance(node, (graphs.Conv, graphs.Dense, graphs.Depthwise)) or (
-      isinstance(node, graphs.Add)
-    ):
+    if isinstance(node, (*graphs.WEIGHTED, graphs.Add)):
       relu = reader(result, graphs.Relu)
     if relu:
       result = relu.name

@@ -18,8 +18,17 @@ from etils import epath
 from jaxtyping import Array, Float
 
 from rcj import deck, models
-from rcj.export import artifact, decks, metadata, stablehlo
+from rcj.export import (
+  artifact,
+  decks,
+  latency,
+  metadata,
+  program,
+  stablehlo,
+)
 from rcj.export.metadata import Metadata
+from rcj.ops.network import Network
+from rcj.types import Frozen
 
 Images = Float[np.ndarray, 'B H W 3']
 Run = Callable[[], Float[np.ndarray, 'B K']]
@@ -80,8 +89,9 @@ def opened(
   """A file of a network in the program of this name.
 
   Args:
-    name: 'jax' for artifacts, those of decks too; 'onnx', 'stablehlo' or
-      'litert' for exports.
+    name: 'native' for artifacts by the kernels of rcj, 'native-bf16' for the
+      same with weights and results of 16 bits; 'jax' for artifacts, those of
+      decks too; 'onnx', 'stablehlo' or 'litert' for exports.
     path: the file.
     threads: to compute with, None for as many as it likes. jax and stablehlo
       always use those of the process, which `latency.on_cores` binds.
@@ -116,13 +126,43 @@ def needed(module: str, extra: str) -> types.ModuleType:
 
 def _jax(path: epath.Path, threads: int | None) -> tuple[Metadata, Program]:
   del threads
-  record = artifact.describe(path)
-  of_deck = artifact.is_deck(record)
-  network = decks.load_deck(path) if of_deck else artifact.load(path)
-  told = Metadata(network.classes, network.preprocessing, record['provenance'])
+  told, network = _artifact(path)
+  of_deck = isinstance(network, deck.Deck)
   return told, _compiled(
     deck.predict if of_deck else models.predict, (network,)
   )
+
+
+def _native(
+  path: epath.Path, threads: int | None, *, storage: str = 'float32'
+) -> tuple[Metadata, Program]:
+  threads = threads or latency.cores()
+
+  def ready(frozen: Frozen) -> Network:
+    return Network(*program.program(frozen, storage=storage))
+
+  told, network = _artifact(path)
+  if not isinstance(network, deck.Deck):
+    run = ready(network)
+    return told, lambda images01: lambda: run(images01, threads=threads)
+  members = [ready(member) for member in network.members]
+
+  @jax.jit
+  def vote(images01: Array) -> Array:
+    def logits(i: int, images01: Array) -> Array:
+      return members[i].traced(images01, threads=threads)
+
+    return deck.voted(network, images01, logits)
+
+  return told, _compiled(vote, ())
+
+
+def _artifact(path: epath.Path) -> tuple[Metadata, Frozen | deck.Deck]:
+  record = artifact.describe(path)
+  load = decks.load_deck if artifact.is_deck(record) else artifact.load
+  network = load(path)
+  told = Metadata(network.classes, network.preprocessing, record['provenance'])
+  return told, network
 
 
 def _stablehlo(
@@ -205,6 +245,8 @@ def _litert(path: epath.Path, threads: int | None) -> tuple[Metadata, Program]:
 
 
 _OPENERS = {
+  'native': _native,
+  'native-bf16': functools.partial(_native, storage='bfloat16'),
   'jax': _jax,
   'onnx': _onnx,
   'stablehlo': _stablehlo,

@@ -6,7 +6,7 @@ import ctypes
 import weakref
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Array, Float, Float32, Int64
 
 from rcj import native
 
@@ -35,7 +35,13 @@ class Network:
       NativeError: if there is no native runtime here.
       ValueError: if they are no program; says why.
     """
-    self._library = _library(implementation)
+    if implementation is None:
+      if not native.available():
+        raise native.NativeError(f'no native kernels: {native.why_not()}')
+      implementation = native.implementations()[0]
+    self._implementation = implementation
+    self._library = native.library(implementation)
+    self._library.rcj_network_make.restype = ctypes.c_int64
     words = np.ascontiguousarray(words, np.int64)
     numbers = np.ascontiguousarray(numbers, np.float32)
     fault = ctypes.create_string_buffer(256)
@@ -88,15 +94,29 @@ class Network:
       raise MemoryError('there is not enough memory to run the network')
     return logits
 
+  def traced(
+    self, images01: Float[Array, 'B H W 3'], *, threads: int = 1
+  ) -> Float[Array, 'B K']:
+    """The same as a part of a JAX program for the CPU, as one FFI call.
 
-def _library(implementation: str | None) -> ctypes.CDLL:
-  if implementation is None:
-    if not native.available():
-      raise native.NativeError(f'no native kernels: {native.why_not()}')
-    implementation = native.implementations()[0]
-  found = native.library(implementation)
-  found.rcj_network_make.restype = ctypes.c_int64
-  return found
+    The program must not outlive this network.
+
+    Args:
+      images01: float32 of the network's size.
+      threads: to compute with.
+    """
+    import jax
+
+    target = native.target('network', self._implementation)
+    shape = len(images01), self._classes
+    call = jax.ffi.ffi_call(
+      target,
+      jax.ShapeDtypeStruct(shape, np.float32),
+      vmap_method='sequential',
+    )
+    return call(
+      images01, network=np.int64(self._number), threads=np.int64(threads)
+    )
 
 
 def _pointer(array: np.ndarray) -> ctypes.c_void_p:
