@@ -126,7 +126,11 @@ def _add_outer(
 def _accumulate(
   part: Array, sums: Any, result: Any, *, first: Array, done: Array
 ) -> None:
-  sums[...] = part + jnp.where(first, 0, sums[...])
+  @pl.when(first)
+  def _():
+    sums[...] = jnp.zeros_like(sums)
+
+  sums[...] += part
 
   @pl.when(done)
   def _():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 
 import jax
@@ -118,8 +119,9 @@ def matmul(
     pattern: where the blocks are.
     implementation: 'reference' multiplies by the whole matrix; 'gathered' picks
       the columns of `x` that each live block meets, and adds up products;
-      'pallas' is a kernel for TPUs. None for that kernel on a TPU, 'gathered'
-      on a GPU, and the reference elsewhere.
+      'pallas' is a kernel for TPUs. None for that kernel on a TPU, and
+      elsewhere 'gathered' where at most a fifth of the blocks is live, else
+      the reference.
 
   Raises:
     ValueError: if shapes do not fit, or there is no such implementation.
@@ -140,6 +142,10 @@ def matmul(
   return y.reshape(*x.shape[:-1], -1)
 
 
+# Share of live blocks up to which gathering them beats zeros, on CPUs; see
+# benchmarks/block_sparse.py.
+_SPARSE = 0.2
+
 _PRODUCTS = {
   'reference': block_products.dense_product,
   'gathered': block_products.gathered_product,
@@ -156,7 +162,7 @@ _OUTER = {
 def _matmul(implementation, x, values, pattern):
   blocks = pattern.shape[1] // pattern.side
   operands = x, values.astype(x.dtype), pattern.rows, pattern.columns
-  return _run(_PRODUCTS, implementation, *operands, blocks=blocks)
+  return _run(_PRODUCTS, implementation, pattern, *operands, blocks=blocks)
 
 
 def _forward(implementation, x, values, pattern):
@@ -170,11 +176,12 @@ def _backward(implementation, kept, dy):
   dx = _run(
     _PRODUCTS,
     implementation,
+    pattern,
     *(dy, turned, columns[order], rows[order]),
     blocks=pattern.shape[0] // pattern.side,
   )
   operands = x, dy, rows, columns
-  dvalues = _run(_OUTER, implementation, *operands, side=pattern.side)
+  dvalues = _run(_OUTER, implementation, pattern, *operands, side=pattern.side)
   return dx, dvalues.astype(values.dtype), None
 
 
@@ -184,15 +191,13 @@ _matmul.defvjp(_forward, _backward)
 def _run(
   functions: dict[str, Callable[..., Array]],
   implementation: str | None,
+  pattern: Pattern,
   *operands: Array,
   **sizes: int,
 ) -> Array:
   by = {n: functools.partial(f, **sizes) for n, f in functions.items()}
   if implementation is not None:
     return by[implementation](*operands)
-  return jax.lax.platform_dependent(
-    *operands,
-    tpu=by['pallas'],
-    cuda=by['gathered'],
-    default=by['reference'],
-  )
+  live = len(pattern.rows) * pattern.side**2 / math.prod(pattern.shape)
+  best = by['gathered'] if live <= _SPARSE else by['reference']
+  return jax.lax.platform_dependent(*operands, tpu=by['pallas'], default=best)
