@@ -85,8 +85,8 @@ def crossover(
   times = timing.medians(runs, repeats, calls=calls)
   table = rich.table.Table(
     *('blocks', 'live', 'forward ms', 'to dense', 'and back ms', 'to dense'),
-    title=f'{m} x {shape[0]} by {shape[0]} x {shape[1]}, {dtype}, {implementation}, '
-    f'medians of {repeats}',
+    title=f'{m} x {shape[0]} by {shape[0]} x {shape[1]}, {dtype}, '
+    f'{implementation}, medians of {repeats}',
   )
   faster = {}
   for side, density in dict.fromkeys((s, d) for s, d, _ in runs):
