@@ -51,19 +51,18 @@ def announce_step(
   needs = program.memory(step.lower(*arguments).compile())
   if needs is None:
     return
-  batch = _bytes(arguments[1]) // env.mesh.size
+  devices = env.mesh.size
+  batch, share = _bytes(arguments[1]) // devices, images // devices
   fixed, growing = needs.held - batch, needs.working + batch
   text = (
-    f'a step needs {_size(fixed + growing)} on each of {env.mesh.size} devices:'
-    f' {_size(fixed)} for networks and optimizer, {_size(growing)} for its '
-    f'share of {images} images'
+    f'a device needs {_size(fixed)} for networks and optimizer, '
+    f'{_size(growing)} for its {share} images'
   )
   stats = env.mesh.local_devices[0].memory_stats() or {}
   if 'bytes_limit' in stats:
     limit = stats['bytes_limit']
-    share = (limit - fixed) * (images // env.mesh.size) // growing
-    fit = max(share, 0) * env.mesh.size
-    text += f'; about {fit:,} would fit into the {_size(limit)} of a device'
+    fit = max(limit - fixed, 0) * share // growing * devices
+    text += f'; its {_size(limit)} would do for a batch of about {fit:,}'
   env.journal.say(text)
 
 
