@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental import topologies
 from jax.experimental.pallas import tpu as pltpu
 
 from rcj import masks
@@ -175,3 +176,21 @@ def test_arguments_that_do_not_fit_are_refused():
       block_sparse.matmul(*wrong, at)
   with pytest.raises(ValueError, match="no implementation 'native'"):
     block_sparse.matmul(x, values, at, implementation='native')
+
+
+@pytest.mark.parametrize('side', [32, 128])
+def test_the_compiler_of_tpus_takes_the_kernels(side):
+  """Only where libtpu is installed; it needs no TPU."""
+  pytest.importorskip('libtpu')
+  chips = topologies.get_topology_desc(
+    platform='tpu', topology_name='v5e:2x2'
+  ).devices
+  x, matrix, dy, at = drawn(LIVE, side, m=5000)
+  values = block_sparse.pack(matrix, at)
+  where = jax.sharding.SingleDeviceSharding(chips[0])
+  operands = jax.tree.map(
+    lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=where),
+    (x.astype(jnp.bfloat16), values, at, dy.astype(jnp.bfloat16)),
+  )
+  text = with_gradients.lower(None, *operands).compile().as_text()
+  assert text.count('tpu_custom_call') == 3
