@@ -6,21 +6,23 @@ First AugMix and random words are compared with their references on random
 plans. Then the views of a batch of 224-pixel images, clean and two versions,
 are timed beside the reference, and beside a copy of as many bytes as they read
 and write at least: a kernel that did nothing but move them would take as long.
-Last, the same views within a training step of ResNet-18 in bfloat16. Everything
+Then the same views within a training step of ResNet-18 in bfloat16. Last,
+block-sparse products beside dense ones, see benchmarks/block_sparse.py, for the
+3 x 3 convolution of ResNet-50's last stage and for a large matrix. Everything
 takes turns; medians. Fails where there is no GPU or no CUDA library.
 """
 
 import argparse
 import functools
-import statistics
-import time
 from collections.abc import Callable
 
+import block_sparse
 import jax
 import jax.numpy as jnp
 import numpy as np
 import rich.table
 import steps
+import timing
 from rich.console import Console
 
 from rcj import models, native
@@ -33,6 +35,8 @@ _HOW = {'mean': (0.485, 0.456, 0.406), 'std': (0.229, 0.224, 0.225)}
 _SHOWN = Preprocessing(_HOW['mean'], _HOW['std'], size=224)
 # Images are all read, and all views written.
 _VIEWS = 3
+# Rows, and the matrix that multiplies them; all of whole blocks.
+_PRODUCTS = ((256 * 7 * 7, (9 * 512, 512)), (8192, (4096, 4096)))
 
 
 def inputs(seed: int, shape: tuple[int, int, int], versions: int, **options):
@@ -80,26 +84,6 @@ def check() -> None:
     np.testing.assert_array_equal(found, expected)
 
 
-def seconds(run: Callable, times: int) -> float:
-  """Of one call, when so many are queued."""
-  begin = time.perf_counter()
-  for _ in range(times):
-    result = run()
-  jax.block_until_ready(result)
-  return (time.perf_counter() - begin) / times
-
-
-def medians(runs: dict[str, Callable], times: int, repeats: int) -> dict:
-  """Seconds of each run, in turns."""
-  for run in runs.values():
-    jax.block_until_ready(run())
-  found = {name: [] for name in runs}
-  for _ in range(repeats):
-    for name, run in runs.items():
-      found[name].append(seconds(run, times))
-  return {name: statistics.median(s) for name, s in found.items()}
-
-
 def copy_of(moved: int) -> Callable:
   """Reads half of so many bytes and writes the other."""
   data = jnp.zeros(moved // 8, jnp.float32)
@@ -120,11 +104,10 @@ def kernel_table(batches: list[int], repeats: int) -> rich.table.Table:
         name: functools.partial(executor(name, dtype=dtype), *operands)
         for name in ('cuda', 'reference')
       }
-      times = medians(
-        {'copy': copy_of(moved), 'cuda': runs['cuda']}, 20, repeats
-      )
+      turns = {'copy': copy_of(moved), 'cuda': runs['cuda']}
+      times = timing.medians(turns, repeats, calls=20)
       # The reference takes its time.
-      times |= medians({'reference': runs['reference']}, 1, 3)
+      times |= timing.medians({'reference': runs['reference']}, 3)
       for name, took in times.items():
         table.add_row(
           *(str(batch), dtype, name, f'{1e6 * took / batch:.2f}'),
@@ -144,7 +127,7 @@ def step_table(batch: int, repeats: int) -> rich.table.Table:
     'clean views': start(augment=steps.Clean('bfloat16')),
     'AugMix': start(augment=Views(augmix=AugMix(), dtype='bfloat16')),
   }
-  times = medians(runs, 5, repeats)
+  times = timing.medians(runs, repeats, calls=5)
   table = rich.table.Table(
     *('step on', 'ms', 'images/s', 'for the views'),
     title=f'ResNet-18 bfloat16, batch {batch} in {_VIEWS} views, 224 px',
@@ -172,6 +155,8 @@ def main() -> None:
   console = Console()
   console.print(kernel_table(options.batches, options.repeats))
   console.print(step_table(max(options.batches), options.repeats))
+  for m, shape in _PRODUCTS:
+    console.print(block_sparse.crossover(m, shape, options.repeats, calls=20))
   device = jax.devices()[0].device_kind
   print(f'jax {jax.__version__} on {device}')
 

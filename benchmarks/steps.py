@@ -41,9 +41,39 @@ def stepper(
 ) -> Callable[[], dict[str, jax.Array]]:
   """A function that starts one optimisation step and gives its metrics.
 
-  Images and labels are random; SGD with momentum.
+  Images and labels are random; SGD with momentum; on all devices.
   """
-  mesh, side = data_mesh(), shown.size
+  mesh = data_mesh()
+  step, arguments = prepared(
+    model, batch_size, shown, augment=augment, terms=terms, mesh=mesh
+  )
+  return repeated(step, arguments)
+
+
+def repeated(
+  step: Callable, arguments: tuple[Any, ...]
+) -> Callable[[], dict[str, jax.Array]]:
+  """A function that takes the step after the last one: the state is donated."""
+  box = [arguments[0]]
+
+  def run():
+    box[0], metrics = step(box[0], *arguments[1:])
+    return metrics
+
+  return run
+
+
+def prepared(
+  model: Any,
+  batch_size: int,
+  shown: Preprocessing,
+  *,
+  augment: Callable,
+  terms: dict[str, losses.Weighted],
+  mesh: jax.sharding.Mesh,
+) -> tuple[Callable, tuple[Any, ...]]:
+  """The step over a mesh, not compiled yet, and its arguments."""
+  side = shown.size
   params, stats = models.init(jax.random.key(0), model, size=side)
   nowhere = jax.tree.map(lambda _: None, params)
   sgd = optimizer.SGD(schedules.Cosine(0.1), weight_decay=5e-4)
@@ -72,10 +102,5 @@ def stepper(
     'index': np.arange(batch_size, dtype=np.int32),
   }
   batch = jax.device_put(batch, jax.NamedSharding(mesh, jax.P('data')))
-  box = [jax.device_put(state, jax.NamedSharding(mesh, jax.P()))]
-
-  def run():
-    box[0], metrics = step(box[0], batch, jax.random.key(0), None, None)
-    return metrics
-
-  return run
+  state = jax.device_put(state, jax.NamedSharding(mesh, jax.P()))
+  return step, (state, batch, jax.random.key(0), None, None)

@@ -196,7 +196,7 @@ def _check(named: dict[str, jax.Array], scope: Scope) -> None:
   nan = [n for n, s in named.items() if bool(jnp.any(jnp.isnan(s)))]
   if nan:
     raise ValueError(f'scores are NaN in {nan}: has the training diverged?')
-  filters = all(math.prod(s.shape[:-1]) == 1 for s in named.values())
+  filters = all(s.size == s.shape[-1] > 1 for s in named.values())
   if filters and scope == 'global':
     raise ValueError(
       "filter scores need scope='layer': norms of filters of different layers "
@@ -318,6 +318,61 @@ def n_m(scores: Scores, *, n: int, m: int) -> Masks:
     return (keep & (runs > -jnp.inf)).reshape(s.shape)
 
   return tree.map_named(leaf, scores)
+
+
+def keep_blocks(
+  scores: Scores,
+  *,
+  side: int,
+  density: float,
+  scope: Scope = 'global',
+  count: Rule = 'round',
+  strict: bool = False,
+) -> Masks:
+  """Masks that keep whole square blocks, those of the largest sums of scores.
+
+  A kernel `[h, w, in, out]` is taken as the matrix `[h * w * in, out]` that
+  multiplies patches of the image. Narang et al. 2017,
+  https://arxiv.org/abs/1711.02782, who rank blocks by their largest entry.
+
+  Args:
+    scores: concrete kernels, -inf where dormant, None where not prunable.
+    side: rows and columns of a block; 32 and 128 have fast products, see
+      `rcj.ops.block_sparse`.
+    density: fraction kept of the blocks that are not all dormant, 0..1.
+    scope: as of `keep_top`, whose entries are here the blocks.
+    count: likewise.
+    strict: likewise.
+
+  Raises:
+    ValueError: if a matrix is not made of whole blocks; and as `keep_top`.
+  """
+
+  def sums(name, s):
+    matrix = math.prod(s.shape[:-1]), s.shape[-1]
+    if s.ndim < 2 or matrix[0] % side or matrix[1] % side:
+      raise ValueError(
+        f'{name} of shape {s.shape} is the matrix {matrix}, which is not made '
+        f'of {side} x {side} blocks; exclude it from the eligible leaves'
+      )
+    blocks = s.reshape(matrix[0] // side, side, matrix[1] // side, side)
+    total = jnp.sum(blocks, (1, 3), where=blocks > -jnp.inf, keepdims=True)
+    dormant = jnp.all(blocks == -jnp.inf, (1, 3), keepdims=True)
+    return jnp.where(dormant, -jnp.inf, total)
+
+  def spread(s, kept):
+    rows, _, columns, _ = kept.shape
+    whole = jnp.broadcast_to(kept, (rows, side, columns, side))
+    return whole.reshape(s.shape) & (s > -jnp.inf)
+
+  kept = keep_top(
+    tree.map_named(sums, scores),
+    density=density,
+    scope=scope,
+    count=count,
+    strict=strict,
+  )
+  return jax.tree.map(spread, scores, kept)
 
 
 def cubic(

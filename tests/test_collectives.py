@@ -3,7 +3,6 @@
 import collections
 import dataclasses
 import functools
-import re
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 
-from rcj import losses, models, train, tree, weights
+from rcj import losses, models, program, train, tree, weights
 from rcj.augment import AugMix, Views
 from rcj.types import Frozen, Preprocessing, TrainState
 
@@ -19,25 +18,13 @@ SIDE, BATCH = 8, 8
 SHOWN = Preprocessing((0.5,) * 3, (0.5,) * 3, size=SIDE)
 MODEL = models.create('resnet8', num_classes=10, width=0.25)
 TX = optax.chain(optax.add_decayed_weights(5e-4), optax.trace(0.9))
-COLLECTIVES = (
-  *('all-reduce', 'all-gather', 'all-to-all', 'reduce-scatter'),
-  *('collective-permute', 'collective-broadcast', 'send', 'recv'),
-)
 
 
 def sent(text):
   """(operation, shape) of every array that a compiled program exchanges."""
-  found = []
-  operation = '|'.join(COLLECTIVES)
-  for line in text.splitlines():
-    match = re.search(rf'= (.*?) ({operation})(-start)?\(', line)
-    if match:
-      shapes = re.findall(r'\w+\[([\d,]*)\]', match[1])
-      found += [
-        (match[2], tuple(map(int, filter(None, shape.split(',')))))
-        for shape in shapes
-      ]
-  return found
+  return [
+    (x.operation, shape) for x in program.exchanges(text) for shape in x.shapes
+  ]
 
 
 def test_the_reader_of_programs_finds_what_is_gathered():
@@ -51,6 +38,7 @@ def test_the_reader_of_programs_finds_what_is_gathered():
   x = jax.ShapeDtypeStruct((8, 3), np.float32, sharding=split)
   text = jax.jit(both, out_shardings=whole).lower(x).compile().as_text()
   assert sorted(sent(text)) == [('all-gather', (8, 3)), ('all-reduce', (3,))]
+  assert sorted(x.size for x in program.exchanges(text)) == [3 * 4, 8 * 3 * 4]
 
 
 def start():

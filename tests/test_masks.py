@@ -326,3 +326,53 @@ def test_cubic_equals_zhu_and_gupta(golden, case):
 def test_cubic_needs_time():
   with pytest.raises(ValueError, match='end must come after begin'):
     masks.cubic(0, begin=5, end=5, density=0.1)
+
+
+def blocks_of(mask, side):
+  rows, columns = mask.reshape(-1, mask.shape[-1]).shape
+  return mask.reshape(rows // side, side, columns // side, side)
+
+
+@pytest.mark.parametrize('scope', ['global', 'layer'])
+def test_blocks_of_the_largest_sums_are_kept_whole(scope):
+  rng = np.random.default_rng(0)
+  shapes = {'a': (3, 3, 8, 16), 'b': (24, 8)}
+  scores = {n: rng.random(s).astype(np.float32) for n, s in shapes.items()}
+  found = masks.keep_blocks(
+    scores, side=8, density=0.3, scope=scope, strict=True
+  )
+  assert {n: m.shape for n, m in found.items()} == shapes
+  sums = {n: blocks_of(s, 8).sum((1, 3)).ravel() for n, s in scores.items()}
+  kept = {n: blocks_of(np.asarray(m), 8) for n, m in found.items()}
+  for mask in kept.values():
+    whole = mask.all((1, 3)) | ~mask.any((1, 3))
+    assert whole.all()
+  kept = {n: mask.all((1, 3)).ravel() for n, mask in kept.items()}
+  groups = ['a', 'b'] if scope == 'layer' else ['ab']
+  for group in groups:
+    score = np.concatenate([sums[n] for n in group])
+    alive = np.concatenate([kept[n] for n in group])
+    assert alive.sum() == masks.kept(len(score), density=0.3)
+    assert score[alive].min() > score[~alive].max()
+
+
+def test_dormant_weights_in_live_blocks_stay_dormant():
+  scores = np.ones((16, 8), np.float32)
+  scores[:8, 4] = -np.inf
+  scores[8:] = -np.inf
+  found = masks.keep_blocks([scores], side=8, density=1.0)[0]
+  np.testing.assert_array_equal(found, scores > -np.inf)
+
+
+def test_a_network_of_single_blocks_has_them_ranked_too():
+  scores = [np.full((8, 8), x, np.float32) for x in (1, 2)]
+  first, second = masks.keep_blocks(scores, side=8, density=0.5, strict=True)
+  assert not first.any()
+  assert second.all()
+
+
+def test_matrices_that_are_not_made_of_blocks_are_refused():
+  with pytest.raises(ValueError, match=r'conv of shape .* is the matrix'):
+    masks.keep_blocks(
+      {'conv': np.ones((3, 3, 3, 64), np.float32)}, side=32, density=0.5
+    )

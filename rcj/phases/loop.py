@@ -14,6 +14,7 @@ import numpy as np
 from rcj.carry import Carry, Env, encode
 from rcj.checkpoint import PreemptedError
 from rcj.data import TrainStream
+from rcj.phases import memory
 from rcj.phases.gradual import Sparsify
 from rcj.phases.network import snapshot
 from rcj.types import Batch, Frozen, Metrics, TrainState
@@ -97,7 +98,10 @@ class Loop:
       for now in range(begin + 1, self.total + 1):
         batch = next(self.stream)
         state, k = self.sparsify(state, now - 1)
-        state, metrics = self.step(state, batch, self.key, k, self.teacher)
+        arguments = state, batch, self.key, k, self.teacher
+        if now == begin + 1:
+          memory.announce_step(self.step, arguments, self.env, self.batch_size)
+        state, metrics = self.step(*arguments)
         if now == begin + 2:
           _check_one_program(self.step)
         bar.advance(meter.note())
