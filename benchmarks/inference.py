@@ -10,9 +10,10 @@ program is a process of its own with the same settings of malloc, bound to as
 many cores as it has threads. XLA runs the artifact, the others the ONNX export.
 
 Weights and images are random, which changes no speed; so are the weights that
-are zero, 90 % of every convolution but the first and the depthwise ones, and
-the filters that are removed, half of every group. What a program does not run
-is '-'. DeepSparse is used where --deepsparse names a Python that has it.
+are zero, 90 or 95 % of every convolution but the first and the depthwise ones,
+and the filters that are removed, half of every group. --artifact=PATH times a
+finished network instead, beside the same without zeros. What a program does not
+run is '-'. DeepSparse is used where --deepsparse names a Python that has it.
 """
 
 import argparse
@@ -29,7 +30,9 @@ import subprocess
 import sys
 import tempfile
 
+import inference_goals
 import jax
+import jax.numpy as jnp
 import numpy as np
 import rich.table
 from rich.console import Console
@@ -49,11 +52,24 @@ RUNTIMES = {
   'torch.compile': 'torch',
   'onnxruntime': 'onnxruntime',
   'OpenVINO': 'openvino',
+  'OpenVINO bf16': 'openvino-bf16',
   'DeepSparse': 'deepsparse',
 }
-VARIANTS = ('dense', '90 % zeros', 'half the filters', 'int8', 'half, int8')
-# The peer in PyTorch runs floats.
-LACKING = dict.fromkeys(('torch', 'bfloat16'), ('int8', 'half, int8'))
+VARIANTS = (
+  'dense',
+  '90 % zeros',
+  '95 % zeros',
+  'half the filters',
+  'int8',
+  '90 % zeros, int8',
+  'half, int8',
+  'the artifact',
+)
+# What runs floats only.
+LACKING = dict.fromkeys(
+  ('torch', 'bfloat16', 'openvino-bf16'),
+  tuple(v for v in VARIANTS if v.endswith('int8')),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +81,7 @@ class Case:
   size: int
   batches: tuple[int, ...]
   stem: str | None = None
+  path: str = ''
 
 
 CASES = (
@@ -93,14 +110,14 @@ def network(case: Case) -> Frozen:
   )
 
 
-def zeros(frozen: Frozen) -> Frozen:
-  """90 % of the kernels of convolutions but the first are zero."""
+def zeros(frozen: Frozen, density: float) -> Frozen:
+  """Of the kernels of convolutions but the first only a part is not zero."""
   nodes = models.graph_of(frozen.model).nodes
   convolutions = [n.name for n in nodes if isinstance(n, graphs.Conv)][1:]
   inner = '|'.join(re.escape(f'{name}/kernel') for name in convolutions)
   eligible = masks.eligible(frozen.params, include=inner)
   noise = scores.random(jax.random.key(1), frozen.params, eligible)
-  alive = masks.keep_top(noise, density=0.1, scope='layer')
+  alive = masks.keep_top(noise, density=density, scope='layer')
   return dataclasses.replace(frozen, masks=alive)
 
 
@@ -128,21 +145,36 @@ def suffix(runtime: str) -> str:
   return 'rcj' if runtime in ('native', 'bfloat16', 'xla') else 'onnx'
 
 
+def variants(case: Case) -> dict[str, Frozen]:
+  """All that is made of a network, by name."""
+  if case.path:
+    frozen = artifact.load(case.path)
+    return {'dense': without_zeros(frozen), 'the artifact': frozen}
+  dense = network(case)
+  sparse, half = zeros(dense, 0.1), halved(dense)
+  return {
+    'dense': dense,
+    '90 % zeros': sparse,
+    '95 % zeros': zeros(dense, 0.05),
+    'half the filters': half,
+    'int8': integers(dense, case.size),
+    '90 % zeros, int8': integers(sparse, case.size),
+    'half, int8': integers(half, case.size),
+  }
+
+
+def without_zeros(frozen: Frozen) -> Frozen:
+  """The same with something small in the place of every zero."""
+  params = jax.tree.map(lambda x: jnp.where(x == 0, 1e-3, x), frozen.params)
+  return dataclasses.replace(frozen, params=params)
+
+
 def files(
   case: Case, folder: pathlib.Path, suffixes: set[str]
 ) -> dict[str, pathlib.Path]:
   """{variant: path without its suffix} of artifacts and ONNX files."""
-  dense = network(case)
-  half = halved(dense)
-  made = (
-    dense,
-    zeros(dense),
-    half,
-    integers(dense, case.size),
-    integers(half, case.size),
-  )
   paths = {}
-  for variant, frozen in zip(VARIANTS, made, strict=True):
+  for variant, frozen in variants(case).items():
     paths[variant] = folder / f'{case.name}-{VARIANTS.index(variant)}'
     for save, kind in ((artifact.save, 'rcj'), (onnx.save, 'onnx')):
       if kind in suffixes:
@@ -234,7 +266,7 @@ def show(
   table = rich.table.Table(title=title)
   for column in ('', *runtimes):
     table.add_column(column, justify='right')
-  for variant in VARIANTS:
+  for variant in dict.fromkeys(v for _, v in found):
     table.add_row(variant, *(cell(found, r, variant) for r in runtimes))
   Console(width=110).print(table)
 
@@ -278,11 +310,21 @@ def main() -> None:
   parser.add_argument('--repeats', type=int, default=7, help='turns')
   parser.add_argument('--seconds', type=float, default=0.5, help='of a turn')
   parser.add_argument('--deepsparse', default='', help='its Python')
+  parser.add_argument(
+    '--artifact', default='', help='.rcj file to time beside its dense twin'
+  )
+  parser.add_argument(
+    '--json', type=pathlib.Path, help='gets all numbers; tables are added'
+  )
   args = parser.parse_args()
   known = {c.name for c in CASES} | set(RUNTIMES)
   if unknown := set(args.only) - known:
     parser.error(f'unknown {sorted(unknown)}; there are {sorted(known)}')
   cases = [c for c in CASES if c.name in args.only] or CASES
+  if args.artifact:
+    size = artifact.load(args.artifact).preprocessing.size
+    name = pathlib.Path(args.artifact).stem
+    cases = [Case(name, '', size, (1, 16, 128), path=args.artifact)]
   runtimes = {
     title: (name, args.deepsparse if name == 'deepsparse' else sys.executable)
     for title, name in RUNTIMES.items()
@@ -294,6 +336,7 @@ def main() -> None:
     'MALLOC_TRIM_THRESHOLD_', 'default: use launch/env.sh'
   )
   print(f'{machine()}; malloc trim threshold {malloc}; random weights')
+  report = inference_goals.Report(args.json, machine())
   with tempfile.TemporaryDirectory() as folder:
     for case in cases:
       suffixes = {suffix(runtime) for runtime, _ in runtimes.values()}
@@ -309,6 +352,7 @@ def main() -> None:
           for runtime, words in complaints.items():
             for said in sorted(words):
               print(f'{runtime}: {said[:200]}')
+          report.add(case.name, case.size, batch, threads, found)
 
 
 if __name__ == '__main__':

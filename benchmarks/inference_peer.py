@@ -47,7 +47,7 @@ def onnxruntime(path, threads, images):
   return runtime.opened('onnx', path, threads=threads).prepare(images)
 
 
-def openvino(path, threads, images):
+def openvino(path, threads, images, precision='f32'):
   """One stream, for latency."""
   import openvino
 
@@ -55,7 +55,7 @@ def openvino(path, threads, images):
   how = {
     'INFERENCE_NUM_THREADS': threads,
     'PERFORMANCE_HINT': 'LATENCY',
-    'INFERENCE_PRECISION_HINT': 'f32',
+    'INFERENCE_PRECISION_HINT': precision,
   }
   network = core.read_model(path)
   x = channels_first(images)
@@ -94,6 +94,18 @@ def torch(path, threads, images):
       return run(x)
 
   return call
+
+
+OPENERS = {
+  'native': native,
+  'bfloat16': bfloat16,
+  'xla': xla,
+  'onnxruntime': onnxruntime,
+  'openvino': openvino,
+  'openvino-bf16': functools.partial(openvino, precision='bf16'),
+  'deepsparse': deepsparse,
+  'torch': torch,
+}
 
 
 def channels_first(images):
@@ -142,7 +154,7 @@ def main():
 
     shape = batch, size, size, 3
     images = np.random.default_rng(0).random(shape, np.float32)
-    opener = functools.partial(globals()[name], threads=threads, images=images)
+    opener = functools.partial(OPENERS[name], threads=threads, images=images)
     networks = {}
     for line in sys.stdin:
       print(answer(opener, networks, line.split()), file=answers, flush=True)

@@ -6,8 +6,9 @@ Post-training quantization of MobileNetV2 on 100 images of ImageNet, one of each
 class of ImageNet100, and of ResNet-56 on the test images of CIFAR-10. Ranges
 come from other images: those of Tiny-ImageNet, enlarged, and training images of
 CIFAR-10. 'of these' is the accuracy among the classes that the images have,
-'same' the part of the images on which integers have the float network's answer,
-'same as fake' likewise of the network that is trained on. FOLDER holds read.py,
+'same' the part of the images on which the answer is the float network's, as JAX
+runs it, 'same as twin' likewise of the network that integers were trained as,
+and where the native runtime runs, of the same in JAX. FOLDER holds read.py,
 what it reads (cifar10/, tiny_imagenet_30.npz), imagenet100_sample.tar and
 
   weights/mobilenet_v2_1.0_224_quant_dequant.npz
@@ -32,7 +33,10 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image
 from rich.console import Console
 
-from rcj import data, models, quantize
+from rcj import data, models, native, quantize
+from rcj.export import program
+from rcj.export.deployable import deployable
+from rcj.ops.network import Network
 from rcj.types import Frozen
 
 _CROP = functools.partial(data.resize_center_crop, resize_to=256, size=224)
@@ -89,6 +93,20 @@ def accuracies(
   return (logits.argmax(1) == labels).mean(), (among == labels).mean()
 
 
+def native_answers(
+  network: Frozen, images: _Images, storage: str = 'float32'
+) -> Float[np.ndarray, 'N K']:
+  """Those of the native runtime."""
+  made = program.program(deployable(network), storage=storage)
+  run = Network(*made)
+  return np.concatenate(
+    [
+      run(images[i : i + _BATCH].astype('f') / 255, threads=2)
+      for i in range(0, len(images), _BATCH)
+    ]
+  )
+
+
 def rows(
   network: Frozen,
   images: _Images,
@@ -96,23 +114,30 @@ def rows(
   labels: Int[np.ndarray, ' N'],
   ways: Sequence[str],
 ) -> Iterator[tuple[str, ...]]:
-  """One of the float network, then one of each way to quantize it."""
+  """Of the float network, and of each way to quantize it; natively behind."""
   exact = answers(network, images)
-  whole, among = accuracies(exact, labels)
-  yield 'float32', f'{whole:.4f}', '', f'{among:.4f}', '', ''
+  whole, _ = accuracies(exact, labels)
+
+  def row(name, found, twin=None):
+    now, among = accuracies(found, labels)
+    same = [
+      '' if x is None else f'{(found.argmax(1) == x.argmax(1)).mean():.4f}'
+      for x in (exact, twin)
+    ]
+    return name, f'{now:.4f}', f'{now - whole:+.4f}', f'{among:.4f}', *same
+
+  yield row('float32', exact)
+  for storage in ('float32', 'bfloat16') if native.available() else ():
+    found = native_answers(network, images, storage)
+    yield row(f'{storage}, native', found, exact)
   for how in ways:
     fake = quantize.quantized(network, others.astype('f') / 255, **_WAYS[how])
-    found = answers(quantize.integers(fake), images)
-    trained = answers(fake, images)
-    now, now_among = accuracies(found, labels)
-    yield (
-      how,
-      f'{now:.4f}',
-      f'{now - whole:+.4f}',
-      f'{now_among:.4f}',
-      f'{(found.argmax(1) == exact.argmax(1)).mean():.4f}',
-      f'{(found.argmax(1) == trained.argmax(1)).mean():.4f}',
-    )
+    whole_numbers = quantize.integers(fake)
+    found = answers(whole_numbers, images)
+    yield row(how, found, answers(fake, images))
+    if native.available():
+      own = native_answers(whole_numbers, images)
+      yield row(f'{how}, native', own, found)
 
 
 def mobilenet(
@@ -145,7 +170,7 @@ def shown(title: str, found: Iterator[tuple[str, ...]]) -> None:
   """Prints a table."""
   table = rich.table.Table(title=title)
   table.add_column('weights and ranges')
-  for column in ('top-1', 'difference', 'of these', 'same', 'same as fake'):
+  for column in ('top-1', 'difference', 'of these', 'same', 'same as twin'):
     table.add_column(column, justify='right')
   for row in found:
     table.add_row(*row)

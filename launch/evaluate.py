@@ -4,11 +4,11 @@ r"""Measures an exported network: clean, corrupted and rendered images.
     --runtime=onnx --config=configs/digits.py:hydra --workdir=runs/hydra
 
 The images are those of the config, the network is that of the file, run by
-what runs such files: jax (artifacts), onnx, stablehlo or litert. Rows go to
-results.csv of --workdir, beside those of the run where it is the run's folder,
-under the name of the file and the runtime; each tells runtime, threads, and the
-latency of one image. With --attack_images and --attacked_by the file is also
-attacked, by the gradients of that artifact: files have none.
+what runs such files: native, native-bf16 or jax (artifacts), onnx, stablehlo or
+litert. Rows go to results.csv of --workdir, beside those of the run where that
+is its folder, under the name of the file and the runtime; each tells runtime,
+threads, and the latency of one image. With --attack_images and --attacked_by
+the file is also attacked, by the gradients of that artifact: files have none.
 """
 
 import os

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rcj import deck, export, tree
+from rcj import deck, export, native, tree
 from rcj.export import artifact, container, decks, runtime
 from rcj.export.errors import ArtifactError, MalformedError
 
@@ -79,6 +79,18 @@ def test_an_open_file_votes_as_the_deck(path):
   images = exports.images(3)
   expected = deck.predict(export.load_deck(path), images)
   np.testing.assert_allclose(network(np.asarray(images)), expected, atol=1e-5)
+
+
+@pytest.mark.skipif(not native.available(), reason='no native kernels here')
+@pytest.mark.parametrize('vote', deck.VOTES)
+def test_native_members_vote_as_the_deck(vote, cards, tmp_path):
+  path = tmp_path / 'deck.rcj'
+  export.save_deck(dataclasses.replace(cards, vote=vote), path)
+  images = np.asarray(exports.images(6, seed=3))
+  expected = runtime.opened('jax', path)(images)
+  found = runtime.opened('native', path, threads=2)(images)
+  # The member of integers may have a tie that is rounded to the other side.
+  np.testing.assert_allclose(found, expected, atol=5e-3 * np.ptp(expected))
 
 
 def test_sizes_are_sums_but_those_of_the_file(cards):

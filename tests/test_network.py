@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import ctypes
 import dataclasses
+import itertools
 
 import exports
 import jax
 import jax.numpy as jnp
+import native_driver
 import networks
 import numpy as np
 import pytest
@@ -70,6 +73,24 @@ def test_every_library_gives_the_same(family, method, implementation):
 def test_bfloat16_is_as_near_as_its_eight_bits(family):
   # 2^-9 in every rounding, which add up over the layers.
   check(made(family, 'masked', storage='bfloat16'), family, 'masked', 0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(native_driver.COMPILER is None, reason='no C++ compiler')
+def test_wider_lanes_and_other_products(pytestconfig, monkeypatch):
+  """As with AVX-512, its bytes and its bfloat16, in plain C++."""
+  units = ('-DRCJ_LANES=16', '-DRCJ_PLAIN_UNITS', '-Wno-psabi')
+  flags = native_driver.flags('scalar', '-O2', '-fPIC', *units)
+  folder = pytestconfig.cache.mkdir('native') / 'wide'
+  sources = native_driver.sources('network')
+  path = native_driver.build(folder, 'wide.so', sources, flags, ['-shared'])
+  monkeypatch.setattr(native, 'library', lambda _: ctypes.CDLL(str(path)))
+  for family, method in itertools.product(exports.FAMILIES, exports.METHODS):
+    tolerance = 5e-3 if method == 'int8' else 1e-5
+    check(made(family, method), family, method, tolerance)
+  for family in exports.FAMILIES:
+    network = made(family, 'masked', storage='bfloat16')
+    check(network, family, 'masked', 0.02)
 
 
 def test_integers_are_those_of_jax():

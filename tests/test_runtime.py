@@ -11,7 +11,7 @@ import exports
 import numpy as np
 import pytest
 
-from rcj import export, models
+from rcj import export, models, native
 from rcj.export import latency, metadata, onnx, runtime, stablehlo
 
 
@@ -30,6 +30,7 @@ def files(frozen, tmp_path_factory):
   """{runtime: a file of it}."""
   folder = tmp_path_factory.mktemp('exported')
   found = {name: folder / f'network.{name}' for name in runtime.NAMES}
+  found |= dict.fromkeys(('native', 'native-bf16'), found['jax'])
   export.save(frozen, found['jax'], provenance={'run': 'a'})
   onnx.save(frozen, found['onnx'], provenance={'run': 'a'})
   stablehlo.save(frozen, found['stablehlo'])
@@ -37,8 +38,10 @@ def files(frozen, tmp_path_factory):
   return found
 
 
-@pytest.mark.parametrize('name', ['jax', 'onnx', 'stablehlo'])
+@pytest.mark.parametrize('name', ['jax', 'native', 'onnx', 'stablehlo'])
 def test_every_program_gives_the_same_logits(name, files, frozen, images):
+  if name == 'native' and not native.available():
+    pytest.skip('there are no native kernels here')
   network = runtime.opened(name, files[name], threads=1)
   expected = np.asarray(models.predict(frozen, images))
   found = network(images)
@@ -68,7 +71,7 @@ def test_other_images_are_refused(change, words, files, images):
 
 
 def test_mistakes_are_told_before_anything_runs(files, tmp_path):
-  with pytest.raises(ValueError, match='the names are jax, onnx'):
+  with pytest.raises(ValueError, match='names are native, native-bf16'):
     runtime.opened('tensorrt', files['onnx'])
   with pytest.raises(FileNotFoundError, match='no file'):
     runtime.opened('onnx', tmp_path / 'absent.onnx')
@@ -97,6 +100,13 @@ def test_a_missing_package_names_its_extra(files, monkeypatch):
   monkeypatch.setitem(sys.modules, 'onnxruntime', None)
   with pytest.raises(ImportError, match=r"pip install 'rcj\[onnx\]'"):
     runtime.opened('onnx', files['onnx'])
+
+
+def test_without_kernels_it_says_why(files, monkeypatch):
+  monkeypatch.setattr(native, 'implementations', lambda: ())
+  monkeypatch.setattr(native, 'why_not', lambda: 'RCJ_NATIVE=off')
+  with pytest.raises(ImportError, match='no native kernels: RCJ_NATIVE=off'):
+    runtime.opened('native', files['native'])
 
 
 def test_a_description_of_something_else_is_refused():

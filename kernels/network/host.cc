@@ -3,7 +3,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <new>
+#include <exception>
 
 #include "common/handlers.h"
 #include "network/network.h"
@@ -59,7 +59,11 @@ ffi::Error RunHandler(ffi::Buffer<ffi::F32> images,
         "network: images and logits do not fit it, got " + Shape(images) +
         " and " + Shape(*logits));
   }
-  found->Run(images.typed_data(), in[0], logits->typed_data(), threads);
+  try {
+    found->Run(images.typed_data(), in[0], logits->typed_data(), threads);
+  } catch (const std::exception&) {
+    return ffi::Error::Internal("network: there is not enough memory, or no thread");
+  }
   return ffi::Error::Success();
 }
 
@@ -84,8 +88,8 @@ RCJ_EXPORT int64_t rcj_network_make(const int64_t* words, int64_t count,
     auto network =
         std::make_shared<Network>(words, count, numbers, total, &text);
     if (text.empty()) return All().Add(std::move(network));
-  } catch (const std::bad_alloc&) {
-    text = "there is not enough memory";
+  } catch (const std::exception&) {
+    text = "there is not enough memory, or no thread";
   }
   std::strncpy(fault, text.c_str(), fault_size - 1);
   return 0;
@@ -98,7 +102,7 @@ RCJ_EXPORT int rcj_network_run(int64_t number, const float* images,
   if (!network || threads < 1 || batch < 0) return 1;
   try {
     network->Run(images, batch, logits, threads);
-  } catch (const std::bad_alloc&) {
+  } catch (const std::exception&) {
     return 1;
   }
   return 0;

@@ -30,7 +30,8 @@ struct OfHalfPairs {
 #ifdef RCJ_PLAIN_UNITS
     const Line high = Splat(int32_t(0xffff0000));
     const Floats first = (Floats)(x << 16) * (Floats)(w << 16);
-    *sum = (Line)((Floats)*sum + first + (Floats)(x & high) * (Floats)(w & high));
+    const Floats second = (Floats)(x & high) * (Floats)(w & high);
+    *sum = (Line)((Floats)*sum + first + second);
 #else
     *sum = (Line)_mm512_dpbf16_ps((__m512)*sum, (__m512bh)x, (__m512bh)w);
 #endif

@@ -1,4 +1,5 @@
-// The order in which a network's operations run, and the memory they share.
+// The order in which a network's operations run, and the memory they share;
+// plan.cc makes it, run.cc follows it.
 #ifndef RCJ_NETWORK_PLAN_H_
 #define RCJ_NETWORK_PLAN_H_
 
@@ -17,6 +18,9 @@ struct Arena {
   std::vector<Scratch> scratch;  // of each thread
   std::vector<Scratch> rings;    // of each thread
 };
+
+// Whether rows of a result are made of a few rows of the input.
+bool ByRows(Kind kind);
 
 class Plan {
  public:

@@ -12,12 +12,12 @@ namespace rcj::network {
 Lines Allocated(int64_t count) {
   // Large pages where the system has them: rows lie far apart.
   constexpr int64_t kPage = 2 << 20;
-  const int64_t bytes = count * kLineBytes;
-  const int64_t page = bytes < kPage ? 4096 : kPage;
-  void* data = std::aligned_alloc(page, (bytes + page - 1) / page * page);
+  const int64_t page = count * kLineBytes < kPage ? 4096 : kPage;
+  const int64_t bytes = (count * kLineBytes + page - 1) / page * page;
+  void* data = std::aligned_alloc(page, bytes);
   if (!data) throw std::bad_alloc();
 #if defined(MADV_HUGEPAGE)
-  if (page == kPage) madvise(data, (bytes + page - 1) / page * page, MADV_HUGEPAGE);
+  if (page == kPage) madvise(data, bytes, MADV_HUGEPAGE);
 #endif
   return Lines(static_cast<Line*>(data), &std::free);
 }

@@ -1,9 +1,12 @@
 #include "network/team.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -23,10 +26,12 @@ class Team {
  public:
   bool Run(int threads, int64_t n,
            const std::function<void(int64_t, int)>& body) {
+    // The child of a fork has no threads.
+    if (getpid() != process_) return false;
     std::unique_lock<std::mutex> alone(alone_, std::try_to_lock);
     if (!alone) return false;
     Grow(threads - 1);
-    body_ = &body, n_ = n, workers_ = threads;
+    body_ = &body, n_ = n, workers_ = threads, failed_ = false;
     next_.store(0), left_.store(static_cast<int>(threads_.size()));
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -34,7 +39,10 @@ class Team {
     }
     changed_.notify_all();
     Work(0);
-    while (left_.load(std::memory_order_acquire) > 0) Pause();
+    for (int i = 0; left_.load(std::memory_order_acquire) > 0; ++i) {
+      i < kLooks ? Pause() : std::this_thread::yield();
+    }
+    if (failed_) throw std::bad_alloc();
     return true;
   }
 
@@ -49,7 +57,11 @@ class Team {
 
   void Work(int worker) {
     if (worker >= workers_) return;
-    for (int64_t i; (i = next_.fetch_add(1)) < n_;) (*body_)(i, worker);
+    try {
+      for (int64_t i; (i = next_.fetch_add(1)) < n_;) (*body_)(i, worker);
+    } catch (const std::bad_alloc&) {
+      failed_ = true;
+    }
   }
 
   void Serve(int worker, int64_t seen) {
@@ -73,6 +85,8 @@ class Team {
   const std::function<void(int64_t, int)>* body_ = nullptr;
   int64_t n_ = 0;
   int workers_ = 0;
+  std::atomic<bool> failed_{false};
+  const pid_t process_ = getpid();
 };
 
 }  // namespace

@@ -17,7 +17,7 @@ import numpy as np
 from etils import epath
 from jaxtyping import Array, Float
 
-from rcj import deck, models
+from rcj import deck, models, native
 from rcj.export import (
   artifact,
   decks,
@@ -137,6 +137,8 @@ def _native(
   path: epath.Path, threads: int | None, *, storage: str = 'float32'
 ) -> tuple[Metadata, Program]:
   threads = threads or latency.cores()
+  if not native.available():
+    raise ImportError(f'there are no native kernels: {native.why_not()}')
 
   def ready(frozen: Frozen) -> Network:
     return Network(*program.program(frozen, storage=storage))
