@@ -71,6 +71,8 @@ ALLOWED = {
   'ops': {'native', *BASE},
   'augment': {'ops', *BASE},
   'corruptions': {'native', 'ops', *BASE},
+  'crd': {'ops', *BASE},
+  'masks': {'ops', *BASE},
   'weights': {'masks', *BASE},
   'graph': {'types'},
   'models': {'graph', 'ops', 'weights', *BASE},
