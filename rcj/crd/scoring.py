@@ -109,8 +109,8 @@ def peak_bytes(
   """About what `score` needs on a device for a moment, beside the banks.
 
   Scores and their gradients for both anchors, indices and costs of what was
-  picked; without native kernels also products with all entries, and banks that
-  are not float32 once more in float32.
+  picked, banks that are not float32 once more in float32, and without native
+  kernels products with all entries.
 
   Args:
     rows: anchors that a device scores.
@@ -119,12 +119,12 @@ def peak_bytes(
     k: negatives per anchor.
     dtype: of the banks.
   """
-  products = wider = 0
+  products = 0
   if not dispatch.is_native():
     block = gather.block_rows(rows, entries)
     # A loop over blocks holds one at a time; else XLA overlaps them.
     products = 4 * rows if block == rows else block
-    wider = 0 if dtype == 'float32' else 2 * entries * features
+  wider = 0 if dtype == 'float32' else 2 * entries * features
   return 4 * (products * entries + 6 * rows * (k + 1) + wider)
 
 
