@@ -2,32 +2,64 @@
 
   python benchmarks/crd.py
 
-Times, in turns, the loss with its gradients and the update of the banks, for
-each number of negatives: the formulation that fetches K+1 rows of a bank for
-every image (gather, then einsum, and autodiff), and `rcj.crd` with float32 and
-bfloat16 banks; beside them the drawing of the negatives alone. Medians of the
-interleaved runs, and the ratio to the fetched rows. The losses are checked
-against each other.
+Times, in turns and for each number of negatives, the products of a batch with
+K+1 rows of a bank for every image, and the same with their gradient: by XLA,
+which fetches the rows and multiplies (gather, then einsum, and autodiff), by
+the reference of `rcj.ops.gather`, which multiplies with the whole bank and
+picks, and by the native kernels. Then whole steps, the loss with its gradients
+and the update of the banks: with fetched rows, and `rcj.crd` by native kernels
+with float32 and bfloat16 banks, and by the reference; beside them the drawing
+of the negatives alone. Medians of the interleaved runs, and the ratio to the
+fetched rows. Products and losses are checked against each other.
 """
 
 import argparse
 import functools
 import os
 import platform
-import statistics
-import time
+from collections.abc import Callable
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import rich.table
+import timing
 from rich.console import Console
 
-from rcj import crd
+from rcj import crd, native
+from rcj.ops import gather
 
 _BATCH = 64
 _FEATURES = {'student': 512, 'teacher': 2048}
 _FETCHED = 'fetched rows'
+
+
+def products(images: int, k: int) -> tuple[dict, dict]:
+  """{name: function that multiplies with drawn rows}, and with gradients."""
+  rng = np.random.default_rng(0)
+  x, bank, slope = (
+    jnp.asarray(rng.normal(size=shape), jnp.float32)
+    for shape in ((_BATCH, 128), (images, 128), (_BATCH, k + 1))
+  )
+  drawn = jnp.asarray(rng.integers(0, images, slope.shape), jnp.int32)
+  contestants = {
+    _FETCHED: lambda x, bank, drawn: jnp.einsum('bkd,bd->bk', bank[drawn], x),
+    'reference': functools.partial(gather.dot, implementation='reference'),
+    'rcj': gather.dot,
+  }
+
+  def both(dot, x, bank, drawn, slope):
+    value, pull = jax.vjp(lambda x: dot(x, bank, drawn), x)
+    return value, pull(slope)[0]
+
+  forward, gradient = {}, {}
+  for name, dot in contestants.items():
+    forward[name] = functools.partial(jax.jit(dot), x, bank, drawn)
+    gradient[name] = functools.partial(
+      jax.jit(functools.partial(both, dot)), x, bank, drawn, slope
+    )
+  return forward, gradient
 
 
 def fetched(heads, state, pooled, index, drawn, tau=0.07):
@@ -71,6 +103,7 @@ def runner(loss, heads, state, pooled, index, drawn):
 
   gradients = jax.value_and_grad(mean, (0, 1), has_aux=True)
   step = jax.jit(gradients, donate_argnums=2)
+  step = step.lower(heads, pooled, state, index, drawn).compile()
   held = [jax.tree.map(jnp.copy, state)]
 
   def run():
@@ -82,8 +115,8 @@ def runner(loss, heads, state, pooled, index, drawn):
   return run
 
 
-def contestants(images: int, k: int) -> dict:
-  """{name: function that takes one step}."""
+def steps(images: int, k: int) -> tuple[dict, Callable]:
+  """{name: function that takes one step}, and one that draws negatives."""
   rng = np.random.default_rng(0)
   labels = rng.integers(0, 100, images)
   dims = {f'{name}_dim': n for name, n in _FEATURES.items()}
@@ -98,28 +131,26 @@ def contestants(images: int, k: int) -> dict:
   drawn = draw(key, state['classes'], index)
   half = jax.tree.map(lambda x: x.astype(jnp.bfloat16), state['banks'])
   case = pooled, index, drawn
+  with mock.patch.object(native, 'available', return_value=False):
+    reference = runner(ours, heads, state, *case)
   return {
     _FETCHED: runner(fetched, heads, state, *case),
+    'reference': reference,
     'rcj': runner(ours, heads, state, *case),
     'rcj, bfloat16 banks': runner(ours, heads, {**state, 'banks': half}, *case),
-    'drawing alone': lambda: jax.block_until_ready(
-      draw(key, state['classes'], index)
-    ),
-  }
+  }, lambda: draw(key, state['classes'], index)
 
 
-def measured(functions: dict, runs: int) -> dict[str, list[float]]:
-  """Seconds of each function in turns, after a check of the losses."""
-  first = {name: f() for name, f in functions.items()}
-  for name in ('rcj', 'rcj, bfloat16 banks'):
-    np.testing.assert_allclose(first[name], first[_FETCHED], rtol=1e-3)
-  seconds = {name: [] for name in functions}
-  for _ in range(runs):
-    for name, f in functions.items():
-      start = time.perf_counter()
-      f()
-      seconds[name].append(time.perf_counter() - start)
-  return seconds
+def compare(functions: dict, tolerance: float) -> None:
+  """Raises AssertionError unless all give what the first does."""
+  first, *others = (jax.device_get(f()) for f in functions.values())
+
+  def near(a, b):
+    atol = tolerance * np.abs(b).max()
+    np.testing.assert_allclose(a, b, rtol=tolerance, atol=atol)
+
+  for other in others:
+    jax.tree.map(near, other, first)
 
 
 def main():
@@ -131,29 +162,27 @@ def main():
   args = parser.parse_args()
 
   table = rich.table.Table(
-    'negatives',
-    'step',
-    'median ms',
-    'least ms',
-    f'ratio to {_FETCHED}',
+    *('negatives', 'work', 'by', 'median ms', f'ratio to {_FETCHED}'),
     title=(
       f'{args.images:,} images, batch {_BATCH}, 128 features, '
       f'{args.runs} interleaved runs\n'
       f'jax {jax.__version__}, {jax.devices()[0].device_kind}, '
-      f'{platform.machine()}, {len(os.sched_getaffinity(0))} cores'
+      f'{platform.machine()}, {len(os.sched_getaffinity(0))} cores, '
+      f'{" ".join(native.implementations()[:1]) or "no"} kernels'
     ),
   )
   for k in args.negatives:
-    seconds = measured(contestants(args.images, k), args.runs)
-    medians = {name: statistics.median(t) for name, t in seconds.items()}
-    for name, median in medians.items():
-      table.add_row(
-        f'{k:,}',
-        name,
-        f'{1e3 * median:.1f}',
-        f'{1e3 * min(seconds[name]):.1f}',
-        f'{medians[_FETCHED] / median:.1f}',
-      )
+    whole, draw = steps(args.images, k)
+    forward, gradient = products(args.images, k)
+    work = {'products': forward, 'and gradient': gradient, 'step': whole}
+    for name, functions in work.items():
+      compare(functions, 1e-3 if name == 'step' else 1e-4)
+      seconds = timing.medians(functions, args.runs)
+      for by, median in seconds.items():
+        ratio = f'{seconds[_FETCHED] / median:.1f}'
+        table.add_row(f'{k:,}', name, by, f'{1e3 * median:.1f}', ratio)
+    drawing = timing.medians({'drawing': draw}, args.runs)['drawing']
+    table.add_row(f'{k:,}', 'drawing', 'rcj', f'{1e3 * drawing:.1f}', '')
   Console(width=100).print(table)
 
 

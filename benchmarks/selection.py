@@ -1,14 +1,17 @@
-"""Choosing the k largest of a ResNet-18's weights: bisection against sorting.
+"""Choosing the k largest of a ResNet-18's weights, without sorting them.
 
   python benchmarks/selection.py
 
-Times, in turns: the k-th value by `jnp.sort` and by `np.partition`, masks by
-`masks.keep_k` over all layers together, per layer, and with so many ties that
-some of them must be split. Medians of the interleaved runs, and the ratio to
-`jnp.sort`. Every result is checked against the count it was asked for.
+Times, in turns: the k-th value by `jnp.sort` and by `np.partition`, and masks,
+which are more work, by `masks.keep_k` as it runs here and by bisection, its
+pure-JAX reference: over all layers together, per layer, and with so many ties
+that some of them must be split. Medians of the interleaved runs, and the ratios
+to `jnp.sort` and `np.partition`. Every mask is checked against that of the
+reference, and its count.
 """
 
 import argparse
+import functools
 import os
 import platform
 import statistics
@@ -20,7 +23,7 @@ import numpy as np
 import rich.table
 from rich.console import Console
 
-from rcj import masks
+from rcj import masks, native, topk
 
 # Kernels of a ResNet-18 with 100 classes, 11.2 million weights.
 _STAGES = ((64, 64, 0), (64, 128, 1), (128, 256, 1), (256, 512, 1))
@@ -49,17 +52,24 @@ def contestants(density: float) -> dict:
   k_layer = masks.counts(leaves, density=density, scope='layer')
   kth = jax.jit(lambda x: jnp.sort(x)[x.size - k])
 
-  def ours(leaves, k):
-    return jax.block_until_ready(masks.keep_k(leaves, k, strict=True))
+  keep = functools.partial(masks.keep_k, strict=True)
+  bisect = jax.jit(topk.largest)
+  cases = {
+    'global': (leaves, k),
+    'per layer': (leaves, k_layer),
+    'global, split ties': (tied, k),
+  }
+
+  def runner(select, case):
+    return lambda: jax.block_until_ready(select(*case))
 
   return {
     'k-th value, jnp.sort': lambda: jax.block_until_ready(kth(flat)),
     'k-th value, np.partition': lambda: np.partition(
       flat_host, flat_host.size - k
     )[flat_host.size - k],
-    'masks, keep_k global': lambda: ours(leaves, k),
-    'masks, keep_k per layer': lambda: ours(leaves, k_layer),
-    'masks, keep_k global, split ties': lambda: ours(tied, k),
+    **{f'masks, {n}, keep_k': runner(keep, c) for n, c in cases.items()},
+    **{f'masks, {n}, bisection': runner(bisect, c) for n, c in cases.items()},
   }
 
 
@@ -72,6 +82,9 @@ def check(results: dict, density: float) -> None:
     if 'global' in name:
       kept = sum(int(m.sum()) for m in result)
       assert kept == masks.kept(n, density=density), name
+    if 'keep_k' in name:
+      other = results[name.replace('keep_k', 'bisection')]
+      jax.tree.map(np.testing.assert_array_equal, result, other)
 
 
 def main():
@@ -96,20 +109,24 @@ def main():
     'median ms',
     'least ms',
     'ratio to jnp.sort',
+    'to np.partition',
     title=(
       f'{n:,} values, density {args.density:g}, {args.runs} interleaved runs\n'
       f'jax {jax.__version__}, numpy {np.__version__}, '
       f'{jax.devices()[0].device_kind}, {platform.machine()}, '
-      f'{len(os.sched_getaffinity(0))} cores'
+      f'{len(os.sched_getaffinity(0))} cores, '
+      f'{" ".join(native.implementations()[:1]) or "no"} kernels'
     ),
   )
   medians = {name: statistics.median(t) for name, t in seconds.items()}
+  sort, partition, *_ = medians.values()
   for name, median in medians.items():
     table.add_row(
       name,
       f'{1e3 * median:.1f}',
       f'{1e3 * min(seconds[name]):.1f}',
-      f'{next(iter(medians.values())) / median:.1f}',
+      f'{sort / median:.1f}',
+      f'{partition / median:.1f}',
     )
   Console(width=100).print(table)
 

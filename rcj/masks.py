@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rcj import tree
-from rcj.topk import largest
+from rcj.ops.select import largest
 from rcj.types import Counts, Masks, Params, Scores
 
 Scope = Literal['global', 'layer']

@@ -174,6 +174,39 @@ def mix_nonsense(recorder, scale, offset):
       )
 
 
+def select(recorder):
+  """All together and each by itself, with ties, zeros and infinities."""
+  few = np.float32([0.0, -0.0, np.inf, -np.inf, 1.5, -1.5])
+  leaves = [
+    RNG.choice(few, (3, 5)),
+    RNG.normal(size=30_001).astype(np.float32),
+    RNG.choice(few, 4099),
+    np.zeros((0, 2), np.float32),
+  ]
+  for k in (0, 3000, 20_000, 40_000, [7, 100, 4000, 0]):
+    results = [(x.shape, np.bool_) for x in leaves]
+    for handler in ('select', 'select_gpu'):
+      recorder.add(handler, [np.int32(k).reshape(-1), *leaves], results)
+  # Enough of them to look at a sample first.
+  many = RNG.normal(size=530_003).astype(np.float32)
+  recorder.add('select', [np.int32([999]), many], [(many.shape, np.bool_)])
+
+
+def gather(recorder):
+  """Numbers of rows that do not exist among them."""
+  for R, M, D, K in ((1, 1, 1, 1), (2, 9, 67, 1029), (3, 5, 16, 6)):
+    x = RNG.normal(size=(R, D)).astype(np.float32)
+    weights = RNG.normal(size=(R, K)).astype(np.float32)
+    numbers = RNG.integers(-2, M + 2, (R, K)).astype(np.int32)
+    for dtype in (np.float32, jnp.bfloat16):
+      table = RNG.normal(size=(M, D)).astype(dtype)
+      for kind in ('', '_gpu'):
+        given, result = (x, table, numbers), ((R, K), np.float32)
+        recorder.add(f'gather_dot{kind}', given, [result])
+        given, result = (weights, table, numbers), ((R, D), np.float32)
+        recorder.add(f'gather_sum{kind}', given, [result])
+
+
 def main(path):
   recorder = Recorder()
   native.target = lambda op, implementation='native': op
@@ -182,6 +215,8 @@ def main(path):
   corrupt()
   jax.effects_barrier()
   mix(recorder)
+  select(recorder)
+  gather(recorder)
   words = RNG.integers(0, 2**32, (2, 3, 2), dtype=np.uint32)
   for count in (1, 130):
     result = ((2, 3, count), np.uint32)

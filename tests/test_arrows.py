@@ -73,6 +73,8 @@ ALLOWED = {
   'ops': {'native', *BASE},
   'augment': {'ops', *BASE},
   'corruptions': {'native', 'ops', *BASE},
+  'crd': {'ops', *BASE},
+  'masks': {'ops', *BASE},
   'weights': {'masks', *BASE},
   'graph': {'types'},
   'models': {'graph', 'ops', 'weights', *BASE},

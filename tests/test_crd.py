@@ -105,15 +105,6 @@ def test_a_loss_depends_on_its_own_image_alone():
     np.testing.assert_allclose(part, loss[rows], rtol=1e-5)
 
 
-def test_scoring_in_blocks_changes_nothing(monkeypatch):
-  args = case()
-  whole = run(*args)
-  monkeypatch.setattr('rcj.crd.scoring._BLOCK', 2 * 40)
-  in_blocks = jax.jit(lambda *a: crd.crd(*a))
-  assert 'while' in in_blocks.lower(*args).as_text()
-  jax.tree.map(near, in_blocks(*args), whole)
-
-
 def test_of_an_image_that_comes_twice_the_last_row_counts():
   heads, state, student, teacher, index, drawn = case()
   twice = index.at[jnp.array([1, 4])].set(index[6])

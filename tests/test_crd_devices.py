@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rcj import crd, train
+from rcj import crd, native, train
 from rcj.types import Outputs
 
 IMAGES, B, K = 1000, 8, 600
@@ -172,20 +172,25 @@ def test_banks_are_updated_in_place():
 
 
 @pytest.mark.parametrize(
-  ('banks', 'images', 'negatives', 'dtype'),
+  ('banks', 'images', 'negatives', 'dtype', 'natively'),
   [
-    ('replicated', 50_000, 4096, 'float32'),
-    ('replicated', 600_000, 4096, 'float32'),
-    ('sharded', 50_000, 16384, 'bfloat16'),
+    ('replicated', 50_000, 4096, 'float32', False),
+    ('replicated', 600_000, 4096, 'float32', False),
+    ('sharded', 50_000, 16384, 'bfloat16', False),
+    ('replicated', 50_000, 16384, 'bfloat16', True),
+    ('sharded', 50_000, 16384, 'float32', True),
   ],
 )
 def test_the_memory_that_is_announced_is_what_xla_takes(
-  banks, images, negatives, dtype, monkeypatch
+  banks, images, negatives, dtype, natively, monkeypatch
 ):
+  if natively and not native.available():
+    pytest.skip('no native kernels')
+  monkeypatch.setattr(native, 'available', lambda: natively)
   monkeypatch.setitem(globals(), 'LABELS', np.arange(images) % 10)
   term = crd.CRD(banks=banks, negatives=negatives, dtype=dtype)
-  said = re.findall(r'([\d,]+) MiB', term.memory(images, B, 4))
-  held, peak = (int(x.replace(',', '')) for x in said)
+  said = re.findall(r'([\d,.]+) MiB', term.memory(images, B, 4))
+  held, peak = (float(x.replace(',', '')) for x in said)
   analysis = program(4, term).memory_analysis()
   assert held <= analysis.argument_size_in_bytes / 2**20 < 1.2 * held + 10
   assert 0.5 * peak <= analysis.temp_size_in_bytes / 2**20 <= 1.1 * peak

@@ -10,13 +10,15 @@ import jax.numpy as jnp
 import native_driver
 import numpy as np
 import pytest
+import test_ops_gather
+import test_ops_select
 from test_native import forget
 
 from rcj import native
 from rcj.augment import Plan
 from rcj.augment.augmix import mixed_views
 from rcj.augment.plan import split
-from rcj.ops import augmix_host, random
+from rcj.ops import augmix_host, random, select
 from rcj.ops.augmix_options import NAMES
 
 NVCC = shutil.which('nvcc')
@@ -36,7 +38,7 @@ def emulation(pytestconfig):
   folder = pytestconfig.cache.mkdir('native') / 'emulation'
   path = native_driver.build(folder, 'gpu.so', sources, flags, ['-shared'])
   library = ctypes.CDLL(str(path))
-  for op in ('augmix', 'random_bits'):
+  for op in ('augmix', 'random_bits', 'select', 'gather_dot', 'gather_sum'):
     handler = jax.ffi.pycapsule(getattr(library, f'rcj_{op}_gpu'))
     jax.ffi.register_ffi_target(f'emulated_{op}', handler, platform='cpu')
 
@@ -135,6 +137,37 @@ def test_random_words_equal_those_of_the_reference(emulated):
     found = random.bits(keys, count, implementation=emulated, **how)
     expected = random.bits(keys, count, implementation='reference', **how)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize('kind', ['normal', 'ties', 'special', 'dormant'])
+def test_selection_equals_the_reference(emulated, kind):
+  rng = np.random.default_rng(4)
+  sizes = (0, 5, 4096, 20_000, 1, 0)
+  leaves = [test_ops_select.values(rng, kind, size) for size in sizes]
+  n = sum(sizes)
+  each = [0, 2, 4096, 777, 3, 1]
+  for k in (-1, 0, 1, n // 3, n - 1, n, n + 9, each):
+    found = select.largest(leaves, np.int32(k), implementation=emulated)
+    expected = test_ops_select.expected(leaves, k)
+    for a, b in zip(found, expected, strict=True):
+      np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize('shape', [(1, 1, 1, 1), (3, 40, 130, 1100)])
+def test_gathered_products_equal_the_reference(emulated, shape):
+  for dtype in (jnp.float32, jnp.bfloat16):
+    given = test_ops_gather.problem(shape, dtype)
+    found = test_ops_gather.both(*given, implementation=emulated)
+    expected = test_ops_gather.expected(*given)
+    for a, b in zip(found, expected, strict=True):
+      np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-5 * np.abs(b).max())
+
+
+def test_gathered_rows_may_be_none(emulated):
+  given = test_ops_gather.problem((3, 9, 4, 0))
+  products, x = test_ops_gather.both(*given, implementation=emulated)
+  assert products.shape == (3, 0)
+  np.testing.assert_array_equal(x, np.zeros((3, 4)))
 
 
 @pytest.fixture(scope='session')

@@ -18,11 +18,10 @@
 //
 // The handler is not compatible with command buffers: they would go on using
 // the scratch memory of the call that was recorded.
-#include <cuda_runtime.h>
-
 #include "augmix/gpu/execute.h"
 #include "augmix/gpu/operands.h"
 #include "augmix/gpu/slot.h"
+#include "common/launch.h"
 
 namespace rcj::augmix_gpu {
 namespace {
@@ -98,14 +97,6 @@ struct Device {
   }
 };
 
-template <class T>
-bool Allocate(ffi::ScratchAllocator& scratch, int64_t count, T** memory) {
-  const auto found =
-      scratch.Allocate(std::max<int64_t>(count, 1) * sizeof(T), 256);
-  if (found) *memory = static_cast<T*>(*found);
-  return found.has_value();
-}
-
 ffi::Error Run(cudaStream_t stream, ffi::ScratchAllocator scratch,
                ffi::BufferR4<ffi::U8> images, ffi::BufferR3<ffi::S32> op,
                ffi::BufferR4<ffi::F32> param, ffi::BufferR2<ffi::F32> weights,
@@ -133,10 +124,7 @@ ffi::Error Run(cudaStream_t stream, ffi::ScratchAllocator scratch,
   } else {
     Execute(Device{stream}, problem, together, static_cast<uint16_t*>(out));
   }
-  const cudaError_t error = cudaGetLastError();
-  if (error == cudaSuccess) return ffi::Error::Success();
-  return ffi::Error::Internal(std::string("augmix: ") +
-                              cudaGetErrorString(error));
+  return Launched("augmix");
 }
 
 }  // namespace

@@ -1,52 +1,35 @@
 // rcj_augmix_gpu: the kernels of augmix/augmix.cu, block by block and thread by
 // thread on the host, to be tested where there is no GPU.
-#include <cstring>
-#include <vector>
-
 #include "augmix/gpu/execute.h"
 #include "augmix/gpu/operands.h"
 #include "augmix/gpu/slot.h"
+#include "check/blocks.h"
 
 namespace rcj::augmix_gpu {
 namespace {
 
-// Calls f(t) for all threads of a block, up to where they would wait.
-template <class Part>
-void Threads(const Part& part) {
-  for (int t = 0; t < kBlock; ++t) part(t);
-}
-
-// Shared memory begins with anything.
-template <class Memory>
-Memory Undefined() {
-  Memory memory;
-  std::memset(&memory, 0xA5, sizeof(memory));
-  return memory;
-}
-
-// Blocks run backwards, because a GPU promises no order.
 struct Device {
   void Begin(const Problem& problem) const {
-    for (int64_t i = problem.Chains(); i-- > 0;) {
+    Blocks(problem.Chains(), [&](int64_t i) {
       Threads([&](int t) { augmix_gpu::Begin(problem, i, t); });
-    }
+    });
   }
 
   void Visit(const Problem& problem, int d, int parts) const {
-    for (int64_t block = problem.Chains() * parts; block-- > 0;) {
+    Blocks(problem.Chains() * parts, [&](int64_t block) {
       const int64_t chain = block / parts;
-      if (!NeedsPixels(problem, chain, d)) continue;
+      if (!NeedsPixels(problem, chain, d)) return;
       auto memory = Undefined<CountMemory>();
       const Range range(problem.Pixels(), block % parts, parts);
       Threads([&](int t) { ClearCounts(memory, t); });
       Threads([&](int t) { VisitPixels(problem, chain, d, range, memory, t); });
       Threads([&](int t) { AddCounts(problem, chain, memory, t); });
-    }
+    });
   }
 
   void Operate(const Problem& problem, int d) const {
     static const Rotations rotations;
-    for (int64_t i = problem.Chains(); i-- > 0;) {
+    Blocks(problem.Chains(), [&](int64_t i) {
       struct Memory {
         Summary summary[3];
       };
@@ -56,33 +39,28 @@ struct Device {
       Threads([&](int t) { SummariseCounts(problem, i, d, summary, t); });
       Threads([&](int t) { ComposeTable(problem, i, d, summary, t); });
       Threads([&](int t) { FinishOperation(problem, i, d, rotations, t); });
-    }
+    });
   }
 
   template <class T>
   void Mix(const Problem& problem, int tiles, T* out) const {
-    for (int64_t b = problem.B * problem.Views() * tiles; b-- > 0;) {
+    Blocks(problem.B * problem.Views() * tiles, [&](int64_t b) {
       const Place place(problem, tiles, b);
       T* view = out + 3 * place.view * problem.Pixels();
       if (place.row < 0) {
         Threads([&](int t) {
           WriteClean(problem, place.image, place.first, view, t);
         });
-        continue;
+        return;
       }
       auto memory = Undefined<MixMemory>();
       Threads([&](int t) {
         MixPixels(problem, place.row, place.first, memory, t);
       });
       Threads([&](int t) { WriteView(problem, place.first, memory, view, t); });
-    }
+    });
   }
 };
-
-template <class T>
-std::vector<T> Scratch(int64_t count) {
-  return std::vector<T>(count, Undefined<T>());
-}
 
 ffi::Error Run(ffi::BufferR4<ffi::U8> images, ffi::BufferR3<ffi::S32> op,
                ffi::BufferR4<ffi::F32> param, ffi::BufferR2<ffi::F32> weights,

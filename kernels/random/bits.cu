@@ -1,7 +1,5 @@
 // rcj_random_bits on a GPU. Bytes moved: 4 a word, written.
-#include <cuda_runtime.h>
-
-#include "common/handlers.h"
+#include "common/launch.h"
 #include "random/gpu.h"
 
 namespace rcj::random_gpu {
@@ -19,10 +17,7 @@ ffi::Error Run(cudaStream_t stream, ffi::Buffer<ffi::U32> keys,
   if (wrong.failure() || request.Threads() == 0) return wrong;
   const int64_t blocks = (request.Threads() + kBlock - 1) / kBlock;
   FillKernel<<<blocks, kBlock, 0, stream>>>(request, out->typed_data());
-  const cudaError_t error = cudaGetLastError();
-  if (error == cudaSuccess) return ffi::Error::Success();
-  return ffi::Error::Internal(std::string("random_bits: ") +
-                              cudaGetErrorString(error));
+  return Launched("random_bits");
 }
 
 }  // namespace

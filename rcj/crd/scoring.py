@@ -1,10 +1,4 @@
-"""Scores of embeddings against the banks, and what they cost.
-
-All scores of an anchor are one matrix product with the bank, from which the
-K+1 that were drawn are picked. Reading the bank once costs less than fetching
-K+1 of its rows for each anchor, unless it has more than some 100 K entries (on
-a CPU, benchmarks/crd.py); and nothing of `[B,K+1,D]` is ever made.
-"""
+"""Scores of embeddings against the banks, and what they cost."""
 
 from __future__ import annotations
 
@@ -16,14 +10,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from rcj.crd.banks import AXIS, EVERYWHERE, SPLIT, Layout, Split, held, on_mesh
+from rcj.ops import dispatch, gather
 from rcj.types import PyTree
 
 # The bank that an anchor is scored against.
 _OTHER = {'student': 'teacher', 'teacher': 'student'}
 _EPSILON = 1e-7
 _EMA = 0.99
-# Largest number of scores at a time, of a block of anchors: 64 MiB.
-_BLOCK = 2**24
 
 
 def score(
@@ -57,6 +50,7 @@ def score(
     functools.partial(_score, split='entries' if sharded else 'rows', **how),
     in_specs=(rows, rows, entries, EVERYWHERE),
     out_specs=(rows, rows, EVERYWHERE),
+    check_vma=False,  # kernels are chosen by platform
   )(v, contrast_index, banks, z)
 
 
@@ -85,12 +79,10 @@ def _score(
       'entries' of the banks; None where there is one device.
   """
   columns, here = held(banks, contrast_index, split)
-  if split == 'entries':  # else each derivative would be summed on its own
-    v = jax.lax.pcast(v, AXIS, to='varying')
   loss, slope, new_z = 0.0, {}, {}
   for anchor, other in _OTHER.items():
-    pick = functools.partial(_pick, bank=banks[other], columns=columns)
-    similarity, pull = jax.vjp(pick, v[anchor])
+    dot = functools.partial(gather.dot, table=banks[other], numbers=columns)
+    similarity, pull = jax.vjp(dot, v[anchor])
     e = jnp.where(here, jnp.exp(similarity / tau), 0.0)
     mean = _mean(e, split)
     new_z[anchor] = _normaliser(z[anchor], images * mean, mode)
@@ -117,7 +109,8 @@ def peak_bytes(
   """About what `score` needs on a device for a moment, beside the banks.
 
   Scores and their gradients for both anchors, indices and costs of what was
-  picked, and banks that are not float32 once more in float32.
+  picked, banks that are not float32 once more in float32, and without native
+  kernels products with all entries.
 
   Args:
     rows: anchors that a device scores.
@@ -126,35 +119,13 @@ def peak_bytes(
     k: negatives per anchor.
     dtype: of the banks.
   """
-  block = block_rows(rows, entries)
-  # A loop over blocks holds one at a time; without a loop XLA overlaps them.
-  products = 4 * rows if block == rows else block
+  products = 0
+  if not dispatch.is_native():
+    block = gather.block_rows(rows, entries)
+    # A loop over blocks holds one at a time; else XLA overlaps them.
+    products = 4 * rows if block == rows else block
   wider = 0 if dtype == 'float32' else 2 * entries * features
   return 4 * (products * entries + 6 * rows * (k + 1) + wider)
-
-
-def block_rows(rows: int, entries: int) -> int:
-  """How many of `rows` anchors are scored at a time against `entries`."""
-  fitting = range(1, max(1, _BLOCK // entries) + 1)
-  return max(n for n in fitting if rows % n == 0)
-
-
-def _pick(
-  v: Float[Array, 'R D'],
-  *,
-  bank: Float[Array, 'M D'],
-  columns: Int[Array, 'R K+1'],
-) -> Float[Array, 'R K+1']:
-  """Products of each row of `v` with its own choice of rows of `bank`."""
-
-  def block(x):
-    v, columns = x
-    products = jnp.einsum('rd,md->rm', v, bank, precision='highest')
-    return jnp.take_along_axis(products, columns, axis=1, mode='clip')
-
-  n = block_rows(len(v), len(bank))
-  blocks = [x.reshape(-1, n, x.shape[1]) for x in (v, columns)]
-  return jax.lax.map(block, blocks).reshape(columns.shape)
 
 
 def _normaliser(

@@ -89,7 +89,7 @@ class CRD:
     return (
       f'two banks of {held:,} x {self.feature_dim} {self.dtype}, '
       f'{2 * held * entry / 2**20:,.0f} MiB, and about '
-      f'{peak / 2**20:,.0f} MiB for scores, on each of {devices} devices'
+      f'{peak / 2**20:,.1f} MiB for scores, on each of {devices} devices'
     )
 
   def init(self, key, shapes, train_labels) -> tuple[PyTree, PyTree]:

@@ -54,5 +54,10 @@ def run(
   return jax.lax.platform_dependent(*operands, **branches, default=reference)
 
 
+def is_native() -> bool:
+  """Whether programs for this process's devices run CPU kernels by default."""
+  return native.available() and jax.default_backend() == 'cpu'
+
+
 def _bound(call: Call, target: str) -> Callable[..., Any]:
   return lambda *operands: call(target, *operands)
