@@ -4,7 +4,8 @@
 
 Trains the networks of `NETWORKS`, each in its own run directory, and measures
 them on clean, corrupted and rendered digits. The best compressed one is written
-as ONNX, and measured again in onnxruntime. Ends with tables and report.html.
+as ONNX, and measured again in onnxruntime. Ends with tables, report.html, and
+the latency of compressed and dense networks, natively and in other programs.
 Networks that begin alike train once. What is finished is skipped, what was
 stopped continues.
 """
@@ -16,8 +17,11 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 
+import demo_latency
 import jax
+import numpy as np
 from absl import app, flags, logging
 from rich.console import Console
 
@@ -111,6 +115,24 @@ def ship(run: pathlib.Path, config: list[str], console: Console) -> None:
     subprocess.run([sys.executable, *command], check=True, cwd=_ROOT)
 
 
+def latencies(
+  runs: Iterable[pathlib.Path],
+  shipped: pathlib.Path,
+  rows: list[report.Row],
+  console: Console,
+) -> None:
+  """Prints what dense networks take, and Hydra and the shipped one beside."""
+  # Compressed networks have the architecture of the teacher.
+  first = {run.name.split('-')[0]: run for run in reversed([*runs])}
+  chosen = (first['teacher'], first['std'], first['hydra'], shipped)
+  images = digits_config('std').load_data().test.images[:16]
+  times = demo_latency.timed(
+    {run.name: run / 'artifact' / 'network.rcj' for run in chosen},
+    images.astype(np.float32) / 255,
+  )
+  demo_latency.show(times, rows, console)
+
+
 def main(argv: list[str]) -> None:
   """Trains what is missing, ships the best, writes the report."""
   logging.set_verbosity(logging.WARNING)  # orbax reports every file it writes
@@ -132,6 +154,7 @@ def main(argv: list[str]) -> None:
   report.write_html(
     rows, page, title='Compressed and robust: digits', notes=_NOTES
   )
+  latencies(runs, run, rows, console)
   console.print(
     f'{len(runs)} networks on {jax.device_count()} device(s) in '
     f'{time.time() - begin:.0f} s; report: {page}'
