@@ -125,6 +125,71 @@ def test_other_networks(name):
     assert np.abs(found - logits).max() < 1e-5 * np.ptp(logits)
 
 
+@pytest.mark.parametrize(
+  ('family', 'size'),
+  # Strips that end within the image, beyond it, and in an empty one.
+  [('resnet20', 27), ('resnet20', 40), ('mobile', 37), ('resnet18', 70)],
+)
+@pytest.mark.parametrize('method', ['masked', 'int8'])
+def test_images_of_any_size(family, size, method):
+  frozen = deployable(exports.network(family, method))
+  shown = dataclasses.replace(frozen.preprocessing, size=size)
+  frozen = dataclasses.replace(frozen, preprocessing=shown)
+  network = Network(*program.program(frozen))
+  rng = np.random.default_rng(size)
+  for batch in (1, 3, 9):
+    images = rng.random((batch, size, size, 3), np.float32)
+    logits = np.asarray(models.predict(frozen, images))
+    error = np.abs(network(images, threads=2) - logits).max()
+    tolerance = 5e-3 if method == 'int8' else 1e-5
+    assert error < tolerance * np.ptp(logits), batch
+
+
+def test_operations_that_nothing_absorbs():
+  """Sums of one result, of results with other readers; large kernels."""
+  nodes = (
+    graphs.Relu('a', ('image',), maximum=0.7),
+    graphs.Conv('b', ('a',), features=6, size=5, stride=3, bias=True),
+    graphs.Relu('c', ('b',)),
+    graphs.Add('d', ('c', 'c')),
+    graphs.Conv('e', ('d',), features=6, size=7, bias=True),
+    graphs.Add('f', ('e', 'b')),
+    graphs.Depthwise('g', ('f',), size=5, stride=2, bias=True),
+    graphs.Relu('h', ('e',)),
+    graphs.MaxPool('i', ('h',), size=2),
+    graphs.MeanPool('j', ('g',)),
+    graphs.MeanPool('k', ('i',)),
+    graphs.Add('l', ('j', 'k')),
+    graphs.Dense('m', ('l',), features=5),
+  )
+  module = models.GraphNet(graphs.Graph(nodes, 'm', (), 'l'))
+  params, stats = models.init(jax.random.key(3), module, size=32)
+  nowhere = tree.map_named(lambda *_: None, params)
+  frozen = dataclasses.replace(
+    exports.dense('resnet20'),
+    params=params,
+    batch_stats=stats,
+    masks=nowhere,
+    scores=nowhere,
+    model=module,
+  )
+  network = Network(*program.program(deployable(frozen)))
+  for batch in BATCHES:
+    images = np.asarray(exports.images(batch, seed=batch))
+    logits = np.asarray(models.predict(frozen, images))
+    found = network(images, threads=2)
+    assert np.abs(found - logits).max() < 1e-5 * np.ptp(logits)
+
+
+def test_what_is_no_number_stays_so():
+  network = made('resnet20', 'masked')
+  images = np.asarray(exports.images(3)).copy()
+  images[1, 5, 5] = np.nan
+  found = np.isnan(network(images))
+  assert found[1].all()
+  assert not found[[0, 2]].any()
+
+
 def test_it_runs_inside_a_jax_program():
   network = made('resnet20', 'masked')
   images, logits = expected('resnet20', 'masked', 5)
@@ -178,8 +243,31 @@ def test_other_images_are_refused(change, words):
 
 
 def test_threads_are_checked():
-  with pytest.raises(ValueError, match='1 to 1024'):
-    made('resnet20', 'masked')(np.asarray(exports.images(1)), threads=0)
+  network, images = made('resnet20', 'masked'), np.asarray(exports.images(1))
+  for threads in (0, 2**32):
+    for run in (network, network.traced):
+      with pytest.raises(ValueError, match='1 to 1024'):
+        run(images, threads=threads)
+
+
+@pytest.mark.parametrize(
+  ('changes', 'told'),
+  [
+    # The mean of bytes as floats, which floats are multiplied with.
+    ({(-2, 12): -1, (-1, 10): -1}, 'another storage than its input'),
+    # The classifier reads itself.
+    ({(-1, 1): 10**6}, 'unknown kind or value'),
+    # A mean of a mean.
+    ({(-1, 0): 4, (-1, 3): 16}, 'does not fit its input'),
+  ],
+)
+def test_programs_that_would_leave_their_memory(changes, told):
+  frozen = deployable(exports.network('resnet20', 'int8'))
+  words, numbers = program.program(frozen)
+  for place, word in changes.items():
+    words[8:].reshape(-1, 14)[place] = word
+  with pytest.raises(ValueError, match=told):
+    Network(words, numbers)
 
 
 def test_no_images_are_no_logits():

@@ -1,6 +1,5 @@
 // Convolution and matrix product, with zeros among the weights or without.
 #include <algorithm>
-#include <cmath>
 
 #include "network/cores.h"
 #include "network/finish.h"
@@ -12,7 +11,7 @@ namespace rcj::network {
 namespace {
 
 // Of any tile.
-constexpr int kMostResults = 96;
+constexpr int kMostResults = 32;
 
 int Up(int x, int to) { return (x + to - 1) / to * to; }
 

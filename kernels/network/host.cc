@@ -1,15 +1,17 @@
 // Networks for programs without XLA, by plain C, and as an FFI call.
-#include <cstring>
+#include <cstdio>
+#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <exception>
 
 #include "common/handlers.h"
 #include "network/network.h"
 
 namespace rcj::network {
 namespace {
+
+constexpr int kMostThreads = 1024;
 
 // Networks by their number, for as long as somebody needs them.
 class Networks {
@@ -46,9 +48,9 @@ ffi::Error RunHandler(ffi::Buffer<ffi::F32> images,
                       ffi::ResultBuffer<ffi::F32> logits, int64_t network,
                       int64_t threads) {
   const auto found = All().Find(network);
-  if (!found || threads < 1) {
+  if (!found || threads < 1 || threads > kMostThreads) {
     return ffi::Error::InvalidArgument(
-        "network: there is none of this number, or less than one thread");
+        "network: there is none of this number, or not 1 to 1024 threads");
   }
   const auto in = images.dimensions(), out = logits->dimensions();
   const bool fits = in.size() == 4 && out.size() == 2 && in[0] == out[0] &&
@@ -62,7 +64,7 @@ ffi::Error RunHandler(ffi::Buffer<ffi::F32> images,
   try {
     found->Run(images.typed_data(), in[0], logits->typed_data(), threads);
   } catch (const std::exception&) {
-    return ffi::Error::Internal("network: there is not enough memory, or no thread");
+    return ffi::Error::Internal("network: there is not enough memory");
   }
   return ffi::Error::Success();
 }
@@ -89,9 +91,9 @@ RCJ_EXPORT int64_t rcj_network_make(const int64_t* words, int64_t count,
         std::make_shared<Network>(words, count, numbers, total, &text);
     if (text.empty()) return All().Add(std::move(network));
   } catch (const std::exception&) {
-    text = "there is not enough memory, or no thread";
+    text = "there is not enough memory";
   }
-  std::strncpy(fault, text.c_str(), fault_size - 1);
+  std::snprintf(fault, fault_size, "%s", text.c_str());
   return 0;
 }
 
@@ -99,7 +101,10 @@ RCJ_EXPORT int64_t rcj_network_make(const int64_t* words, int64_t count,
 RCJ_EXPORT int rcj_network_run(int64_t number, const float* images,
                                int64_t batch, float* logits, int threads) {
   const auto network = rcj::network::All().Find(number);
-  if (!network || threads < 1 || batch < 0) return 1;
+  if (!network || threads < 1 || threads > rcj::network::kMostThreads ||
+      batch < 0) {
+    return 1;
+  }
   try {
     network->Run(images, batch, logits, threads);
   } catch (const std::exception&) {

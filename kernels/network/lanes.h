@@ -56,8 +56,9 @@ RCJ_INLINE Floats Fma(Floats a, Floats b, Floats c) {
 #endif
 }
 
-RCJ_INLINE Floats Max(Floats a, Floats b) { return a > b ? a : b; }
-RCJ_INLINE Floats Min(Floats a, Floats b) { return a < b ? a : b; }
+// a where either is not a number: what is limited stays so.
+RCJ_INLINE Floats Max(Floats a, Floats b) { return b > a ? b : a; }
+RCJ_INLINE Floats Min(Floats a, Floats b) { return b < a ? b : a; }
 
 RCJ_INLINE Floats ToFloats(Ints x) {
   return __builtin_convertvector(x, Floats);
@@ -70,7 +71,13 @@ RCJ_INLINE Ints Round(Floats x) {
 }
 
 RCJ_INLINE Line Permuted(Line x, Ints from) {
+#if defined(__clang__)
+  Line moved;
+  for (int i = 0; i < kLanes; ++i) moved[i] = x[from[i]];
+  return moved;
+#else
   return __builtin_shuffle(x, from);
+#endif
 }
 
 }  // namespace rcj::network

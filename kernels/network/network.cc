@@ -3,6 +3,15 @@
 #include <algorithm>
 
 namespace rcj::network {
+namespace {
+
+// Whether results are within the limits of the operation.
+bool Limits(Kind kind) {
+  return kind == Kind::kConv || kind == Kind::kDepthwise ||
+         kind == Kind::kAdd || kind == Kind::kRelu;
+}
+
+}  // namespace
 
 Network::Network(const int64_t* words, int64_t count, const float* numbers,
                  int64_t total, std::string* fault)
@@ -19,7 +28,8 @@ Network::Network(const int64_t* words, int64_t count, const float* numbers,
       strips_ = strips_ && strides[op.other] == strides[op.output];
     }
     if (op.kind == Kind::kMaxPool) {
-      strips_ = strips_ && program_.ops[op.input].low >= 0;
+      const Op& before = program_.ops[op.input];
+      strips_ = strips_ && Limits(before.kind) && before.low >= 0;
     }
   }
   for (int stride : strides) strips_ = strips_ && total_stride_ % stride == 0;

@@ -1,6 +1,12 @@
 #include "network/newer.h"
 
-#if RCJ_LANES == 16 && defined(__AVX512BW__)
+#if defined(__AVX512BW__) && !defined(__clang__)  // which lacks the pragma
+#define RCJ_NEWER RCJ_LANES == 16
+#else
+#define RCJ_NEWER 0
+#endif
+
+#if RCJ_NEWER
 // Nothing outside of this file is compiled so: the loops are in no namespace
 // that others see.
 #pragma GCC target("avx512vnni,avx512bf16")
@@ -8,7 +14,7 @@
 #include "network/loops.h"
 
 // Tests build the loops in plain C++ too.
-#if RCJ_LANES == 16 && defined(__AVX512BW__) || defined(RCJ_PLAIN_UNITS)
+#if RCJ_NEWER || defined(RCJ_PLAIN_UNITS)
 
 namespace rcj::network {
 namespace {

@@ -71,8 +71,8 @@ class Operation {
                    Scratch& scratch) const = 0;
   // Results rows are made in multiples of.
   virtual int RowsAtOnce() const { return 1; }
-  // Into how many parts output channels can be split, of so many channels.
-  virtual int ChannelsAtOnce() const { return 0; }  // 0: not at all
+  // Output channels at whose multiples parts may begin; 0 if all are one.
+  virtual int ChannelsAtOnce() const { return 0; }
   // Bytes that are read for every tile.
   virtual int64_t WeightBytes() const { return 0; }
 };

@@ -57,12 +57,10 @@ Plan::Plan(const Program& program, const Layout& layout, int total_stride)
 // Strips become narrower as images do. After a mean over pixels lanes are
 // images.
 void Plan::MeasureColumns(int strip) {
-  setting_.whole.assign(program_.values.size(), setting_.layout.strips == 1);
   for (const Op& op : program_.ops) {
     const Value& value = program_.values[op.output];
-    bool whole = setting_.layout.strips == 1 || !ByRows(op.kind);
-    if (op.input >= 0 && setting_.whole[op.input]) whole = true;
-    setting_.whole[op.output] = whole;
+    const bool whole = setting_.layout.strips == 1 || value.flat;
+    setting_.whole.push_back(whole);
     int width = value.w;
     if (!whole) {
       width = op.input < 0 ? strip

@@ -26,8 +26,6 @@ class Plan {
  public:
   Plan(const Program& program, const Layout& layout, int total_stride);
 
-  const Layout& layout() const { return setting_.layout; }
-
   void Run(const float* images, int64_t batch, float* logits, int threads);
 
  private:

@@ -22,7 +22,7 @@ struct Reader {
     return false;
   }
 
-  // `count` finite numbers, or null where there is no place for them.
+  // `count` numbers, or null where there is no place for them.
   const float* Numbers(int64_t place, int64_t count) const {
     if (place < 0 || count < 1 || place > total - count) return nullptr;
     return numbers + place;
@@ -98,6 +98,7 @@ bool Reader::ReadShape(int64_t i, const int64_t* word, Op* op, Value* value) {
             (in.w + op->stride - 1) / op->stride,
             static_cast<int>(word[3]), storage, {}};
   const bool same = value->channels == in.channels;
+  const bool plain = op->size == 1 && op->stride == 1;
   bool fits = same;
   switch (op->kind) {
     case Kind::kConv:
@@ -108,18 +109,26 @@ bool Reader::ReadShape(int64_t i, const int64_t* word, Op* op, Value* value) {
       fits = same && Within(op->size, 2, 3) && op->stride == 2;
       break;
     case Kind::kMeanPool:
-      value->h = value->w = 1;
+      value->h = value->w = 1, value->flat = true;
+      fits = same && plain && !in.flat;
       break;
     case Kind::kPad:
-      fits = value->channels >= in.channels;
+      fits = value->channels >= in.channels && op->size == 1;
       break;
     case Kind::kFlatten:
       fits = value->channels == int64_t{in.channels} * in.h * in.w;
-      value->h = value->w = 1;
+      fits = fits && plain && !in.flat;
+      value->h = value->w = 1, value->flat = true;
+      break;
+    case Kind::kAdd:
+    case Kind::kRelu:
+      fits = same && plain;
       break;
     default:
       break;
   }
+  value->flat = value->flat || in.flat;
+  if (in.flat && !plain) fits = false;
   if (!fits || value->h < 1 || value->w < 1) {
     return Fail(i, "a result that does not fit its input");
   }
@@ -134,7 +143,7 @@ bool Reader::ReadShape(int64_t i, const int64_t* word, Op* op, Value* value) {
   if (op->other >= 0) {
     const Value& other = program->values[op->other];
     if (other.h != value->h || other.w != value->w ||
-        other.channels != value->channels) {
+        other.channels != value->channels || other.flat != value->flat) {
       return Fail(i, "an addition of another shape");
     }
   }
@@ -176,6 +185,26 @@ bool Reader::ReadNumbers(int64_t i, const int64_t* word, Op* op, Value* value) {
   return true;
 }
 
+// Whether operations read and write the same kind of memory, but for
+// convolutions, which write any.
+std::string StorageFault(const Program& program) {
+  for (const Op& op : program.ops) {
+    if (op.input < 0) continue;
+    const Storage out = program.values[op.output].storage;
+    const bool converts = op.kind == Kind::kConv;
+    if (!converts && program.values[op.input].storage != out) {
+      return "a result of another storage than its input";
+    }
+    if (op.other >= 0 && program.values[op.other].storage != out) {
+      return "an addition of another storage";
+    }
+    if (op.input == program.output || op.other == program.output) {
+      return "an operation reads the logits";
+    }
+  }
+  return "";
+}
+
 bool Reader::ReadOp(int64_t i, const int64_t* word) {
   Op op;
   Value value;
@@ -206,16 +235,9 @@ std::string Read(const int64_t* words, int64_t count, const float* numbers,
   if (!Within(words[6], 1, words[7])) return "the logits are no result";
   program->output = words[6];
   Value& logits = program->values[program->output];
-  if (logits.h != 1 || logits.w != 1 || logits.storage != Storage::kFloat) {
-    if (logits.h != 1 || logits.w != 1) return "logits of many pixels";
-    for (const Op& op : program->ops) {
-      const bool reads =
-          op.input == program->output || op.other == program->output;
-      if (reads && op.output != 0) return "an operation reads the logits";
-    }
-    logits.storage = Storage::kFloat;
-  }
-  return "";
+  if (!logits.flat) return "logits of pixels";
+  logits.storage = Storage::kFloat;
+  return StorageFault(*program);
 }
 
 }  // namespace rcj::network

@@ -27,6 +27,7 @@ struct Value {
   int h, w, channels;
   Storage storage;
   Step step;
+  bool flat = false;  // behind a mean or flattening: no pixels, one of 1 x 1
 
   int Lines() const {
     const int per = Channels(storage);

@@ -61,7 +61,7 @@ void Plan::Run(const float* images, int64_t batch, float* logits,
              worker, threads);
   };
   // Threads that have images of their own need not wait for each other.
-  if (groups % threads == 0 || groups >= 4 * threads) {
+  if (groups % threads == 0 || groups >= int64_t{4} * threads) {
     Share(threads, groups, [&](int64_t group, int) {
       auto arena = Borrow(1);
       run(*arena, group, 0, 1);

@@ -70,7 +70,8 @@ struct Stored<Storage::kByte> {
   static RCJ_INLINE Ints Quantized(Floats x, const Step& step) {
     const Floats steps = x * (1 / step.scale);
     const Floats low = Splat(-step.zero), high = Splat(255 - step.zero);
-    return Round(Min(Max(steps, low), high)) + int32_t(step.zero);
+    // What is not a number becomes the least.
+    return Round(Min(Max(low, steps), high)) + int32_t(step.zero);
   }
 };
 

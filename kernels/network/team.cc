@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <new>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -15,6 +16,7 @@ namespace {
 
 // How often a thread looks for work before it sleeps: for some 50 us.
 constexpr int kLooks = 4000;
+constexpr int64_t kTurn = 1 << 16;
 
 void Pause() {
 #if defined(__x86_64__)
@@ -30,12 +32,12 @@ class Team {
     if (getpid() != process_) return false;
     std::unique_lock<std::mutex> alone(alone_, std::try_to_lock);
     if (!alone) return false;
-    Grow(threads - 1);
-    body_ = &body, n_ = n, workers_ = threads, failed_ = false;
-    next_.store(0), left_.store(static_cast<int>(threads_.size()));
+    const int others = Others(threads - 1);
+    body_ = &body, n_ = n, failed_ = false;
+    next_.store(0), left_.store(others);
     {
       std::lock_guard<std::mutex> lock(mutex_);
-      turn_.fetch_add(1);
+      turn_.store((turn_.load() / kTurn + 1) * kTurn + others);
     }
     changed_.notify_all();
     Work(0);
@@ -47,16 +49,20 @@ class Team {
   }
 
  private:
-  void Grow(int count) {
-    while (static_cast<int>(threads_.size()) < count) {
-      const int worker = threads_.size() + 1;
-      const int64_t turn = turn_.load();
-      threads_.emplace_back([this, worker, turn] { Serve(worker, turn); });
+  // So many threads, or as many as the system gives.
+  int Others(int count) {
+    try {
+      while (static_cast<int>(threads_.size()) < count) {
+        const int worker = threads_.size() + 1;
+        const int64_t turn = turn_.load();
+        threads_.emplace_back([this, worker, turn] { Serve(worker, turn); });
+      }
+    } catch (const std::system_error&) {
     }
+    return std::min<int>(count, threads_.size());
   }
 
   void Work(int worker) {
-    if (worker >= workers_) return;
     try {
       for (int64_t i; (i = next_.fetch_add(1)) < n_;) (*body_)(i, worker);
     } catch (const std::bad_alloc&) {
@@ -71,7 +77,8 @@ class Team {
         std::unique_lock<std::mutex> lock(mutex_);
         changed_.wait(lock, [&] { return turn_.load() != seen; });
       }
-      ++seen;
+      seen = turn_.load();
+      if (worker > seen % kTurn) continue;
       Work(worker);
       left_.fetch_sub(1, std::memory_order_release);
     }
@@ -80,11 +87,13 @@ class Team {
   std::mutex alone_, mutex_;
   std::condition_variable changed_;
   std::vector<std::thread> threads_;
-  std::atomic<int64_t> turn_{0}, next_{0};
+  // A number of its own for each loop, times kTurn, and the threads it wants:
+  // both are read at once.
+  std::atomic<int64_t> turn_{0};
+  std::atomic<int64_t> next_{0};
   std::atomic<int> left_{0};
   const std::function<void(int64_t, int)>* body_ = nullptr;
   int64_t n_ = 0;
-  int workers_ = 0;
   std::atomic<bool> failed_{false};
   const pid_t process_ = getpid();
 };

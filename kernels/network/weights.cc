@@ -66,7 +66,6 @@ double UnitWeights::Density() const {
 SparseWeights SparseOf(const UnitWeights& weights, const Patch& patch,
                        int block, int rows) {
   SparseWeights made;
-  made.rows = rows;
   for (int first = 0; first < weights.units(); first += block) {
     const int last = std::min(weights.units(), first + block);
     for (int o = 0; o < rows; ++o) {
@@ -88,7 +87,6 @@ SparseWeights SparseOf(const UnitWeights& weights, const Patch& patch,
 DenseWeights DenseOf(const UnitWeights& weights, const Patch& patch, int block,
                      int rows, int channels) {
   DenseWeights made;
-  made.groups = rows / channels;
   for (int u = 0; u < std::min(block, weights.units()); ++u) {
     for (int t = 0; t < weights.taps(); ++t) {
       made.places.push_back(u * patch.lines + patch.taps[t]);
@@ -96,7 +94,7 @@ DenseWeights DenseOf(const UnitWeights& weights, const Patch& patch, int block,
   }
   for (int first = 0; first < weights.units(); first += block) {
     const int last = std::min(weights.units(), first + block);
-    for (int g = 0; g < made.groups; ++g) {
+    for (int g = 0; g < rows / channels; ++g) {
       for (int u = first; u < last; ++u) {
         for (int t = 0; t < weights.taps(); ++t) {
           for (int q = 0; q < channels; ++q) {

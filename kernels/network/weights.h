@@ -17,7 +17,6 @@ class UnitWeights {
 
   int units() const { return units_; }
   int taps() const { return size_ * size_; }
-  int outputs() const { return outputs_; }
   // Of a unit, a tap and an output channel; 0 has no effect.
   uint32_t Word(int unit, int tap, int output) const;
   // The part of words that are not 0.
@@ -31,11 +30,11 @@ class UnitWeights {
 };
 
 // The weights of all blocks of units that share a patch, one after the other.
+// `rows` are output channels with those that fill up.
 struct SparseWeights {
   // Of block b and output channel o: begin[b * (rows + 1) + o].
   std::vector<uint32_t> begin, words;
   std::vector<uint16_t> places;
-  int rows;  // output channels with those that fill up
 };
 
 SparseWeights SparseOf(const UnitWeights& weights, const Patch& patch,
@@ -44,7 +43,6 @@ SparseWeights SparseOf(const UnitWeights& weights, const Patch& patch,
 struct DenseWeights {
   std::vector<uint32_t> words;   // [block][group][unit, tap][channel]
   std::vector<uint16_t> places;  // of a block's units and taps
-  int groups;
 };
 
 DenseWeights DenseOf(const UnitWeights& weights, const Patch& patch, int block,

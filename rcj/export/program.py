@@ -121,7 +121,6 @@ class _Writer:
   def __init__(self, frozen: Frozen, storage: str):
     self._graph, self._how = frozen.model.graph, frozen.preprocessing
     self._storage = storage
-    self._floats = getattr(frozen.model, 'keep_float', ())
     self._params, self._steps = (
       {n: np.asarray(x) for n, x in tree.leaves(part).items()}
       for part in (frozen.params, frozen.batch_stats)

@@ -80,8 +80,7 @@ class Network:
         f'expected float32 images [batch, {self._shape[0]}, {self._shape[1]}, '
         f'3], got {images01.dtype} {list(images01.shape)}'
       )
-    if not 1 <= threads <= 1024:
-      raise ValueError(f'threads must be 1 to 1024, not {threads}')
+    _check(threads)
     logits = np.empty((len(images01), self._classes), np.float32)
     failed = self._library.rcj_network_run(
       ctypes.c_int64(self._number),
@@ -104,9 +103,13 @@ class Network:
     Args:
       images01: float32 of the network's size.
       threads: to compute with.
+
+    Raises:
+      ValueError: if the number of threads is not 1 to 1024.
     """
     import jax
 
+    _check(threads)
     target = native.target('network', self._implementation)
     shape = len(images01), self._classes
     call = jax.ffi.ffi_call(
@@ -117,6 +120,11 @@ class Network:
     return call(
       images01, network=np.int64(self._number), threads=np.int64(threads)
     )
+
+
+def _check(threads: int) -> None:
+  if not 1 <= threads <= 1024:
+    raise ValueError(f'threads must be 1 to 1024, not {threads}')
 
 
 def _pointer(array: np.ndarray) -> ctypes.c_void_p:
