@@ -65,7 +65,8 @@ Choice DenseChoice(const Shape& shape, const Cores& cores) {
   const int own = choice.dense.results;
   // Single taps take pixels from row to row.
   const int all = shape.size == 1 ? shape.height * shape.width : shape.width;
-  choice.tile = {1, std::min((all + own - 1) / own * own, 4 * own)};
+  const int most = shape.size == 1 ? 4 * own : 2 * own;
+  choice.tile = {1, std::min((all + own - 1) / own * own, most)};
   const Patch patch = PatchOf(choice.tile, shape.size, shape.stride, 0);
   choice.block = BlockOf(shape, patch);
   return choice;
