@@ -51,6 +51,24 @@ def check(network, family, method, tolerance):
       assert error < tolerance, (batch, threads)
 
 
+def check_module(module, params, stats):
+  nowhere = tree.map_named(lambda *_: None, params)
+  frozen = dataclasses.replace(
+    exports.dense('resnet20'),
+    params=params,
+    batch_stats=stats,
+    masks=nowhere,
+    scores=nowhere,
+    model=module,
+  )
+  network = Network(*program.program(deployable(frozen)))
+  for batch in BATCHES:
+    images = np.asarray(exports.images(batch, seed=batch))
+    logits = np.asarray(models.predict(frozen, images))
+    found = network(images, threads=2)
+    assert np.abs(found - logits).max() < 1e-5 * np.ptp(logits)
+
+
 @pytest.mark.parametrize('family', exports.FAMILIES)
 @pytest.mark.parametrize('method', exports.METHODS)
 def test_logits_are_those_of_jax(family, method):
@@ -107,22 +125,7 @@ def test_integers_are_those_of_jax():
 def test_other_networks(name):
   """Flattened maps, and shortcuts that are padded with zeros."""
   module = models.create(name, num_classes=5, width=0.25)
-  params, stats = networks.random_network(module)
-  nowhere = tree.map_named(lambda *_: None, params)
-  frozen = dataclasses.replace(
-    exports.dense('resnet20'),
-    params=params,
-    batch_stats=stats,
-    masks=nowhere,
-    scores=nowhere,
-    model=module,
-  )
-  network = Network(*program.program(deployable(frozen)))
-  for batch in BATCHES:
-    images = np.asarray(exports.images(batch, seed=batch))
-    logits = np.asarray(models.predict(frozen, images))
-    found = network(images, threads=2)
-    assert np.abs(found - logits).max() < 1e-5 * np.ptp(logits)
+  check_module(module, *networks.random_network(module))
 
 
 @pytest.mark.parametrize(
@@ -163,22 +166,7 @@ def test_operations_that_nothing_absorbs():
     graphs.Dense('m', ('l',), features=5),
   )
   module = models.GraphNet(graphs.Graph(nodes, 'm', (), 'l'))
-  params, stats = models.init(jax.random.key(3), module, size=32)
-  nowhere = tree.map_named(lambda *_: None, params)
-  frozen = dataclasses.replace(
-    exports.dense('resnet20'),
-    params=params,
-    batch_stats=stats,
-    masks=nowhere,
-    scores=nowhere,
-    model=module,
-  )
-  network = Network(*program.program(deployable(frozen)))
-  for batch in BATCHES:
-    images = np.asarray(exports.images(batch, seed=batch))
-    logits = np.asarray(models.predict(frozen, images))
-    found = network(images, threads=2)
-    assert np.abs(found - logits).max() < 1e-5 * np.ptp(logits)
+  check_module(module, *models.init(jax.random.key(3), module, size=32))
 
 
 def test_what_is_no_number_stays_so():
