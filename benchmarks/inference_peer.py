@@ -2,11 +2,11 @@
 
   python benchmarks/inference_peer.py RUNTIME THREADS BATCH SIZE
 
-Runs in the environment of the program that it times. A line 'load NAME PATH' of
-the input opens a file: an ONNX file, for rcj and XLA an artifact; the answer is
-'ready' or what is wrong. A line 'time NAME SECONDS' runs it for about as long; the
-answer is the median in milliseconds. The process is bound to as many cores as it
-has threads.
+Runs in the environment of the program that it times. A line 'load NAME PATH'
+of the input opens a file: an ONNX file, for rcj and XLA an artifact; the answer
+is 'ready' or what is wrong. A line 'time NAME SECONDS' runs it for about as
+long; the answer is the median in milliseconds. The process is bound to as many
+cores as it has threads.
 """
 
 import contextlib
